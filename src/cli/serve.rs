@@ -1,0 +1,208 @@
+//! `admit serve`: the webhook. Flags are Gatekeeper's wherever it has one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Level, error, info};
+
+use super::engine::EngineArguments;
+use crate::policy::snapshot::BuildOptions;
+use crate::server::telemetry::logs;
+use crate::server::{ClusterOptions, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion};
+use crate::workbench::THREAD_STACK_BYTES;
+use crate::workbench::file_feed::FileFeed;
+
+/// How often files under `--policies` are looked at.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Arguments of `admit serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "Long flags may have one dash or two, as in Gatekeeper's manifests.")]
+pub(super) struct ServeArguments {
+    /// Address that the webhook and the metrics listen on; every interface when empty
+    #[arg(long, default_value = "", hide_default_value = true)]
+    host: String,
+    /// Port of the webhook
+    #[arg(long, default_value_t = 443)]
+    port: u16,
+    /// Directory with the serving certificate: tls.crt and tls.key. Changed files are taken up without a restart
+    #[arg(long, value_name = "DIR", default_value = "/certs")]
+    cert_dir: PathBuf,
+    /// Oldest version of TLS to accept
+    #[arg(long, value_name = "VERSION", default_value = "1.3", value_parser = parse_tls_version)]
+    tls_min_version: TlsVersion,
+    /// Address of /healthz and /readyz
+    #[arg(long, value_name = "HOST:PORT", default_value = ":9090")]
+    health_addr: ListenAddress,
+    /// Port of /metrics
+    #[arg(long, value_name = "PORT", default_value_t = 8888)]
+    prometheus_port: u16,
+    /// Requests judged at the same time; below 1 means one for each processor
+    #[arg(long, value_name = "COUNT", default_value_t = -1, allow_negative_numbers = true)]
+    max_serving_threads: i64,
+    /// Largest request body that is accepted
+    #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
+    max_request_bytes: usize,
+    /// Seconds to go on serving after SIGTERM, for endpoints to be taken out of rotation
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    shutdown_delay: u64,
+    /// Log each violation
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    log_denies: bool,
+    /// Lowest level of log lines
+    #[arg(long, value_enum, ignore_case = true, default_value = "INFO")]
+    log_level: LogLevel,
+    /// Allow policies to read data.inventory
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = clap::ArgAction::Set)]
+    enable_referential_rules: bool,
+    /// Kubeconfig of the cluster; without it, the configuration of the pod that this runs in
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Take policies, Namespaces and inventory from files instead of a cluster; may be given several times. Changed
+    /// files are taken up without a restart
+    #[arg(long, value_name = "PATH", conflicts_with = "kubeconfig")]
+    policies: Vec<PathBuf>,
+    /// Name of this process in statuses
+    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value = "admit")]
+    pod_name: String,
+    /// Namespace that this process runs in
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "gatekeeper-system")]
+    pod_namespace: String,
+    #[command(flatten)]
+    engine: EngineArguments,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+fn parse_tls_version(text: &str) -> Result<TlsVersion, String> {
+    match text {
+        "1.3" => Ok(TlsVersion::Tls13),
+        // What is older than 1.2 is not spoken any more; asking for it gets the oldest that is.
+        "" | "1.0" | "1.1" | "1.2" => Ok(TlsVersion::Tls12),
+        _ => Err("invalid TLS version. Must be one of: 1.0, 1.1, 1.2, or 1.3".to_owned()),
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
+    logs::initialize(match arguments.log_level {
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Warning | LogLevel::Error => Level::WARN,
+    });
+    let runtime = runtime().context("failed to start the async runtime")?;
+    runtime.block_on(async {
+        let (stop, shutdown) = watch::channel(false);
+        let signals = tokio::spawn(wait_for_signals(stop));
+        let (bound, _) = oneshot::channel();
+        crate::server::run(options(arguments), source(arguments), bound, shutdown).await?;
+        signals.abort();
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime of every command that serves.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
+}
+
+/// Processors that this process may use, as the system and its cgroup quota say.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn options(arguments: &ServeArguments) -> ServeOptions {
+    let threads = usize::try_from(arguments.max_serving_threads).ok().filter(|threads| *threads > 0);
+    ServeOptions {
+        address: ListenAddress::new(&arguments.host, arguments.port),
+        health_address: arguments.health_addr.clone(),
+        metrics_address: ListenAddress::new(&arguments.host, arguments.prometheus_port),
+        certificate_directory: arguments.cert_dir.clone(),
+        tls_min_version: arguments.tls_min_version,
+        serving_threads: threads.unwrap_or_else(processors),
+        max_request_bytes: arguments.max_request_bytes,
+        shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
+        log_denies: arguments.log_denies,
+        build: build_options(arguments),
+        pod_namespace: arguments.pod_namespace.clone(),
+    }
+}
+
+fn build_options(arguments: &ServeArguments) -> BuildOptions {
+    let mut options = arguments.engine.build_options();
+    options.compile.referential_rules = arguments.enable_referential_rules;
+    options
+}
+
+fn source(arguments: &ServeArguments) -> PolicySource {
+    if arguments.policies.is_empty() {
+        return PolicySource::Cluster(ClusterOptions {
+            kubeconfig: arguments.kubeconfig.clone(),
+            pod_name: arguments.pod_name.clone(),
+            operations: vec!["generate".to_owned(), "status".to_owned(), "webhook".to_owned()],
+        });
+    }
+    let (sender, feed) = mpsc::channel(16);
+    let files = FileFeed::new(arguments.policies.clone());
+    std::thread::Builder::new().name("policy files".to_owned()).spawn(move || feed_files(files, &sender)).ok();
+    PolicySource::Feed(feed)
+}
+
+/// Sends what files say, for as long as somebody listens.
+fn feed_files(mut files: FileFeed, sender: &mpsc::Sender<FeedEvent>) {
+    let mut reported = Vec::new();
+    let mut is_first = true;
+    loop {
+        let (changes, diagnostics) = files.poll();
+        for diagnostic in diagnostics.iter().filter(|found| !reported.contains(*found)) {
+            error!(place = diagnostic.place, help = diagnostic.help, "policy file refused: {}", diagnostic.message);
+        }
+        if !changes.is_empty() && !is_first {
+            info!(changes = changes.len(), "policy files changed");
+        }
+        // A file that is broken is reported when it breaks; a path that cannot be listed, until it can.
+        if !diagnostics.is_empty() || !changes.is_empty() {
+            reported = diagnostics;
+        }
+        let events = [Some(FeedEvent::Changes(changes)), is_first.then_some(FeedEvent::Complete)];
+        for event in events.into_iter().flatten() {
+            let is_empty = matches!(&event, FeedEvent::Changes(changes) if changes.is_empty());
+            if !is_empty && sender.blocking_send(event).is_err() {
+                return;
+            }
+        }
+        is_first = false;
+        std::thread::sleep(POLL);
+    }
+}
+
+/// SIGTERM or SIGINT asks the server to stop; the second one does not ask.
+async fn wait_for_signals(stop: watch::Sender<bool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        error!("cannot listen for signals; the process can only be killed");
+        return std::future::pending().await;
+    };
+    for round in 0.. {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if round > 0 {
+            std::process::exit(1);
+        }
+        let _ = stop.send(true);
+    }
+}

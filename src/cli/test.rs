@@ -1,0 +1,91 @@
+//! `admit test`: the webhook's verdict on files.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::engine::EngineArguments;
+use super::print;
+use crate::workbench::report::{self, Format};
+use crate::workbench::{bundle, judge};
+
+/// Arguments of `admit test`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Policies and objects come from the same files: templates and constraints are what judges, and \
+every object is judged and is inventory for referential policies. With a pipe on stdin, that is read too.\n\n\
+Exit code: 0 when nothing is denied, 1 when something is or when an input cannot be used, 2 for a wrong command line."
+)]
+pub(super) struct TestArguments {
+    /// File or directory of YAML or JSON; may be given several times. Directories are read with everything below them
+    #[arg(short = 'f', short_alias = 'n', long = "filename", value_name = "PATH")]
+    filenames: Vec<PathBuf>,
+    /// How to print violations
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+    /// Print only what would be denied
+    #[arg(long)]
+    deny_only: bool,
+    #[command(flatten)]
+    engine: EngineArguments,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+    Yaml,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
+    let mut stdin = std::io::stdin();
+    let is_piped = !stdin.is_terminal() && (arguments.filenames.is_empty() || has_content(&stdin));
+    let input = is_piped.then_some(&mut stdin as &mut dyn Read);
+    let (bundle, diagnostics) = bundle::load(&arguments.filenames, input, arguments.engine.build_options());
+    for diagnostic in &diagnostics {
+        anstream::eprintln!("error: {diagnostic}");
+    }
+    if bundle.objects.is_empty() && diagnostics.is_empty() {
+        for path in &arguments.filenames {
+            anstream::eprintln!("error: {}:1:1: found no document, expected Kubernetes objects", path.display());
+        }
+        anyhow::bail!("no input data identified; name files or directories with -f, or pipe manifests in");
+    }
+    if !diagnostics.is_empty() {
+        // A verdict by half of the policies would look like a verdict by all of them.
+        let count = diagnostics.len();
+        let plural = if count == 1 { "problem" } else { "problems" };
+        anyhow::bail!("{count} {plural} in the input; nothing was judged");
+    }
+    let mut judgements = judge::judge(&bundle)?;
+    if arguments.deny_only {
+        judgements.retain(judge::Judgement::is_denial);
+    }
+    let format = match arguments.output {
+        Output::Text => Format::Text,
+        Output::Json => Format::Json,
+        Output::Yaml => Format::Yaml,
+    };
+    print(&report::render(format, &judgements))?;
+    let is_denied = judgements.iter().any(judge::Judgement::is_denial);
+    Ok(if is_denied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// CI runners leave stdin open to nothing: only a pipe or a file is read beside named files, as Gatekeeper's tool does.
+#[cfg(unix)]
+fn has_content(stdin: &std::io::Stdin) -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+    let file = stdin.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_file())
+}
+
+#[cfg(not(unix))]
+fn has_content(_: &std::io::Stdin) -> bool {
+    true
+}

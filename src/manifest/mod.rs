@@ -1,0 +1,37 @@
+//! Files as text: YAML and JSON with the line and column of every value, read the way `kubectl` reads them.
+//!
+//! [`read`] turns paths and standard input into [`Document`]s; [`parse`] does it for one [`Source`].
+//! Both promise: every error at once, each with its place; one broken document does not hide its neighbours;
+//! no input makes them panic, hang or overflow a 2 MB stack.
+//!
+//! Deliberately absent: what a document means. Whether `kind` is there, or known, is the caller's question.
+//!
+//! ```text
+//! paths ─ discover ─► Source ─ split ─► one document's text ─┬─ json ─┐
+//!                                                            └─ yaml ─┴─ tree (values + spans) ─► Document ─ list ─► items
+//! ```
+
+mod discover;
+mod document;
+mod error;
+mod json;
+mod list;
+mod parse;
+mod read;
+mod scalar;
+mod source;
+mod span_tree;
+mod split;
+mod tree;
+mod yaml;
+mod yaml_error;
+mod yaml_quotes;
+
+pub use discover::discover;
+pub use document::{Document, Located};
+pub use error::ManifestError;
+pub use list::flatten;
+pub use parse::parse;
+pub use read::{read, read_file};
+pub use source::{Location, Position, Source, Span};
+pub use span_tree::SpanTree;

@@ -1,0 +1,106 @@
+//! Where each value of a document stands in its text: [`SpanTree`].
+//!
+//! The tree has the document's shape as written: an alias is a node that points at the anchored node, and a merged
+//! key (`<<`) points at the value it was merged from. So a path through either leads to the line that has to be edited.
+
+use std::sync::Arc;
+
+use super::source::Span;
+use crate::model::object::Segment;
+
+/// Index of a node in the arena.
+pub(super) type NodeId = u32;
+
+/// The spans of one document, or of one part of it.
+#[derive(Clone, Debug)]
+pub struct SpanTree {
+    nodes: Arc<[Node]>,
+    root: NodeId,
+}
+
+/// How far a path leads into a [`SpanTree`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'t> {
+    /// The deepest node that exists on the path.
+    pub(super) node: &'t Node,
+    /// Its key, when it is a mapping's value.
+    pub(super) key: Option<Span>,
+    /// How many of the path's segments exist.
+    pub(super) depth: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) span: Span,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A scalar; `is_literal` for a block scalar with `|`, whose lines are the value's lines.
+    Scalar { is_literal: bool },
+    /// The nodes of a list's items.
+    Sequence(Box<[NodeId]>),
+    /// A mapping's entries as read; of two with the same key the later one counts.
+    Mapping(Box<[Entry]>),
+    /// The anchored node that stands here.
+    Alias(NodeId),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: Box<str>,
+    pub(super) key_span: Span,
+    pub(super) value: NodeId,
+}
+
+impl SpanTree {
+    pub(super) fn new(nodes: Vec<Node>, root: NodeId) -> Self {
+        Self { nodes: nodes.into(), root }
+    }
+
+    /// The tree below one list item or mapping value; cheap, the spans are shared.
+    pub(super) fn below(&self, path: &[Segment]) -> Option<Self> {
+        let mut root = self.root;
+        for segment in path {
+            root = self.child(root, segment)?.0;
+        }
+        Some(Self { nodes: Arc::clone(&self.nodes), root })
+    }
+
+    /// Follows a path as far as it exists; `None` only for a tree without nodes, which parsing does not make.
+    pub(super) fn follow(&self, path: &[Segment]) -> Option<Step<'_>> {
+        let mut id = self.root;
+        let (mut key, mut depth) = (None, 0);
+        for segment in path {
+            let Some((child, child_key)) = self.child(id, segment) else { break };
+            (id, key) = (child, child_key);
+            depth += 1;
+        }
+        Some(Step { node: self.node(id)?, key, depth })
+    }
+
+    /// The node that an alias stands for, or the node itself.
+    pub(super) fn resolve<'t>(&'t self, node: &'t Node) -> &'t Node {
+        match node.content {
+            Content::Alias(target) => self.node(target).unwrap_or(node),
+            _ => node,
+        }
+    }
+
+    fn child(&self, parent: NodeId, segment: &Segment) -> Option<(NodeId, Option<Span>)> {
+        let parent = self.resolve(self.node(parent)?);
+        match (&parent.content, segment) {
+            (Content::Sequence(items), Segment::Index(index)) => Some((*items.get(*index)?, None)),
+            (Content::Mapping(entries), Segment::Key(key)) => {
+                let entry = entries.iter().rev().find(|entry| *entry.key == **key)?;
+                Some((entry.value, Some(entry.key_span)))
+            }
+            _ => None,
+        }
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(usize::try_from(id).ok()?)
+    }
+}

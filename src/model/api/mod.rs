@@ -1,0 +1,22 @@
+//! The resources that configure admit, parsed: Gatekeeper's kinds under Gatekeeper's names.
+
+mod constraint;
+mod constraint_crd;
+mod criteria;
+mod enforcement;
+mod fields;
+pub mod schema;
+mod template;
+
+pub use constraint::Constraint;
+pub use constraint_crd::{constraint_crd, constraint_schema};
+pub use criteria::{KindSelector, Match, Scope};
+pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
+pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
+
+/// The API group of ConstraintTemplates.
+pub const TEMPLATES_GROUP: &str = "templates.gatekeeper.sh";
+/// The API group of constraints; each kind in it is made by a template.
+pub const CONSTRAINTS_GROUP: &str = "constraints.gatekeeper.sh";
+/// The only target a template may name.
+pub const ADMISSION_TARGET: &str = "admission.k8s.gatekeeper.sh";

@@ -1,0 +1,208 @@
+//! Labels, and the selectors that choose by them, as `metav1.LabelSelector` does.
+
+use serde_json::{Map, Value};
+
+use super::{FieldError, FieldPath, describe};
+
+/// The labels (or annotations) of an object; empty when it has none.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a>(Option<&'a Map<String, Value>>);
+
+impl<'a> Labels<'a> {
+    /// The labels in a `metadata.labels` mapping.
+    pub fn new(map: Option<&'a Map<String, Value>>) -> Self {
+        Self(map)
+    }
+
+    /// The value of a label; `None` when the object does not carry it.
+    pub fn value(self, key: &str) -> Option<&'a str> {
+        self.0?.get(key)?.as_str()
+    }
+
+    /// All labels in order of their keys.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    }
+}
+
+/// A selector over labels: all its requirements must hold; with none it selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelSelector {
+    requirements: Vec<Requirement>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Requirement {
+    key: String,
+    condition: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Condition {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    DoesNotExist,
+}
+
+impl LabelSelector {
+    /// Reads a `LabelSelector`; every mistake is returned with its place.
+    pub fn parse(value: &Value, at: &FieldPath) -> (Self, Vec<FieldError>) {
+        let mut errors = Vec::new();
+        let mut requirements = Vec::new();
+        if !value.is_object() {
+            errors.push(FieldError::new(at.clone(), format!("expected a mapping, found {}", describe(value))));
+        }
+        if let Some(labels) = value.get("matchLabels") {
+            read_match_labels(labels, &at.key("matchLabels"), &mut requirements, &mut errors);
+        }
+        if let Some(expressions) = value.get("matchExpressions").filter(|value| !value.is_null()) {
+            let at = at.key("matchExpressions");
+            match expressions.as_array() {
+                Some(list) => {
+                    for (position, expression) in list.iter().enumerate() {
+                        match read_expression(expression, &at.index(position)) {
+                            Ok(requirement) => requirements.push(requirement),
+                            Err(error) => errors.push(error),
+                        }
+                    }
+                }
+                None => errors.push(FieldError::new(at, format!("expected a list, found {}", describe(expressions)))),
+            }
+        }
+        (Self { requirements }, errors)
+    }
+
+    /// Whether every requirement holds for these labels.
+    pub fn matches(&self, labels: Labels<'_>) -> bool {
+        self.requirements.iter().all(|requirement| requirement.matches(labels))
+    }
+}
+
+impl Requirement {
+    fn matches(&self, labels: Labels<'_>) -> bool {
+        let value = labels.value(&self.key);
+        match &self.condition {
+            Condition::In(values) => value.is_some_and(|value| values.iter().any(|one| one == value)),
+            // Kubernetes counts an absent label as "not in".
+            Condition::NotIn(values) => value.is_none_or(|value| values.iter().all(|one| one != value)),
+            Condition::Exists => value.is_some(),
+            Condition::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+fn read_match_labels(
+    labels: &Value,
+    at: &FieldPath,
+    requirements: &mut Vec<Requirement>,
+    errors: &mut Vec<FieldError>,
+) {
+    let Some(map) = labels.as_object() else {
+        if !labels.is_null() {
+            errors.push(FieldError::new(at.clone(), format!("expected a mapping, found {}", describe(labels))));
+        }
+        return;
+    };
+    for (key, value) in map {
+        match value {
+            Value::String(text) => {
+                requirements.push(Requirement { key: key.clone(), condition: Condition::In(vec![text.clone()]) });
+            }
+            other => errors.push(FieldError::new(
+                at.key(key),
+                format!("expected a string, found {}; put the value in quotes", describe(other)),
+            )),
+        }
+    }
+}
+
+fn read_expression(expression: &Value, at: &FieldPath) -> Result<Requirement, FieldError> {
+    let key = expression.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if key.is_empty() {
+        return Err(FieldError::required(at.key("key"), "name the label that the expression is about"));
+    }
+    let values = read_values(expression.get("values"), &at.key("values"))?;
+    let operator = expression.get("operator").and_then(Value::as_str).unwrap_or_default();
+    let condition = match operator {
+        "In" | "NotIn" if values.is_empty() => {
+            let message = "for 'in', 'notin' operators, values set can't be empty";
+            return Err(FieldError::new(at.key("values"), message));
+        }
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            let message = "values set must be empty for exists and does not exist";
+            return Err(FieldError::new(at.key("values"), message));
+        }
+        "In" => Condition::In(values),
+        "NotIn" => Condition::NotIn(values),
+        "Exists" => Condition::Exists,
+        "DoesNotExist" => Condition::DoesNotExist,
+        other => {
+            let message =
+                format!("{other:?} is not a valid label selector operator; use In, NotIn, Exists or DoesNotExist");
+            return Err(FieldError::new(at.key("operator"), message));
+        }
+    };
+    Ok(Requirement { key, condition })
+}
+
+fn read_values(values: Option<&Value>, at: &FieldPath) -> Result<Vec<String>, FieldError> {
+    let Some(values) = values.filter(|values| !values.is_null()) else { return Ok(Vec::new()) };
+    let Some(list) = values.as_array() else {
+        return Err(FieldError::new(at.clone(), format!("expected a list, found {}", describe(values))));
+    };
+    list.iter()
+        .enumerate()
+        .map(|(position, value)| {
+            value.as_str().map(str::to_owned).ok_or_else(|| {
+                FieldError::new(at.index(position), format!("expected a string, found {}", describe(value)))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(selector: &Value, labels: &Value, expected: bool) {
+        let (parsed, errors) = LabelSelector::parse(selector, &FieldPath::root());
+        assert!(errors.is_empty(), "{selector}: {errors:?}");
+        assert_eq!(parsed.matches(Labels::new(labels.as_object())), expected, "{selector} on {labels}");
+    }
+
+    #[test]
+    fn selects_as_kubernetes_does() {
+        let labels = json!({"app": "web", "tier": "front"});
+        check(&json!({}), &labels, true);
+        check(&json!({"matchLabels": {"app": "web"}}), &labels, true);
+        check(&json!({"matchLabels": {"app": "web", "tier": "back"}}), &labels, false);
+        check(&json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "web"]}]}), &labels, true);
+        check(&json!({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["a"]}]}), &labels, true);
+        check(&json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}), &labels, false);
+        check(&json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]}), &labels, true);
+        check(&json!({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}), &labels, false);
+        check(&json!({"matchLabels": {"app": "web"}}), &Value::Null, false);
+    }
+
+    #[test]
+    fn names_every_mistake() {
+        let selector = json!({"matchLabels": {"app": 5},
+            "matchExpressions": [{"key": "a", "operator": "in"}, {"key": "b", "operator": "In", "values": []},
+                {"operator": "Exists"}, {"key": "c", "operator": "Exists", "values": ["x"]}]});
+        let (_, errors) = LabelSelector::parse(&selector, &FieldPath::from(["spec"]));
+        let texts: Vec<_> = errors.iter().map(|error| error.path.to_string()).collect();
+        assert_eq!(
+            texts,
+            [
+                "spec.matchLabels.app",
+                "spec.matchExpressions[0].operator",
+                "spec.matchExpressions[1].values",
+                "spec.matchExpressions[2].key",
+                "spec.matchExpressions[3].values",
+            ]
+        );
+    }
+}

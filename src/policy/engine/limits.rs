@@ -1,0 +1,40 @@
+//! How long an evaluation may take. The only place in the core that reads a clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The instant by which an answer must be ready; none for offline runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// No bound: for the command line, where a person can interrupt.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// So long from now.
+    pub fn after(duration: Duration) -> Self {
+        Self(Instant::now().checked_add(duration))
+    }
+
+    /// The instant itself; `None` when there is no bound.
+    pub fn instant(self) -> Option<Instant> {
+        self.0
+    }
+
+    /// What is left; `None` when there is no bound, zero when it has passed.
+    pub fn remaining(self) -> Option<Duration> {
+        self.0.map(|instant| instant.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the instant has passed.
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_some_and(|remaining| remaining.is_zero())
+    }
+}
+
+/// The time of day, for policies that ask: nanoseconds since 1970, in UTC.
+pub fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,130 @@
+//! Policy code, compiled. The languages are a closed set; callers never know which one they run.
+
+pub mod limits;
+pub mod rego;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::model::api::EngineSource;
+use crate::model::object::FieldPath;
+
+pub use limits::Deadline;
+pub use rego::Document;
+
+/// The compiled code of one template. Shared read-only by all threads.
+#[derive(Debug)]
+pub enum Program {
+    /// Written in Rego.
+    Rego(rego::RegoProgram),
+}
+
+/// What a policy sees besides its own code.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The document `input.review`.
+    pub review: &'a Document,
+    /// The document `input.parameters`.
+    pub parameters: &'a Document,
+    /// The document `data.inventory`.
+    pub inventory: &'a Document,
+}
+
+/// One violation as the policy code stated it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// `msg`.
+    pub message: String,
+    /// `details`; an empty mapping when the policy gave none.
+    pub details: Value,
+}
+
+/// Why policy code was not accepted, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+#[error("{line}:{column}: {class}: {message}")]
+pub struct CompileError {
+    /// The field of the template that holds the module.
+    pub module: FieldPath,
+    /// Line inside the module, from 1.
+    pub line: usize,
+    /// Column inside the module in characters, from 1.
+    pub column: usize,
+    /// OPA's name for this class of error.
+    pub class: &'static str,
+    /// What was found and what to do.
+    pub message: String,
+}
+
+/// Why an evaluation gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvalError {
+    /// The policy failed on this input; each of its constraints reports the text as a violation.
+    #[error("{0}")]
+    Failed(String),
+    /// The evaluation took longer than the request may.
+    #[error("evaluation took longer than the request allows; it was stopped")]
+    DeadlineExceeded,
+    /// The two engines do not say the same, when both were asked.
+    #[error("the engines disagree: admit says {own}, regorus says {second}")]
+    EnginesDisagree {
+        /// What admit's evaluator says.
+        own: String,
+        /// What regorus says.
+        second: String,
+    },
+    /// A violation's `msg` is not a string. That is an error of the whole review.
+    #[error("could not evaluate the policy: msg of a violation is not a string but {found}")]
+    MessageNotText {
+        /// What it is.
+        found: String,
+    },
+}
+
+/// What policies may use.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOptions {
+    /// Whether `data.inventory` may be read (`--enable-referential-rules`).
+    pub referential_rules: bool,
+    /// Which evaluator runs Rego (`--rego-engine`).
+    pub engine: RegoEngine,
+}
+
+/// An evaluator of compiled Rego.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegoEngine {
+    /// admit's own.
+    #[default]
+    Own,
+    /// regorus, on the same compiled policy.
+    Regorus,
+    /// Both; that they disagree is an error.
+    Both,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { referential_rules: true, engine: RegoEngine::default() }
+    }
+}
+
+impl Program {
+    /// Compiles a template's code.
+    ///
+    /// # Errors
+    /// With every mistake that could be found, each with its place.
+    pub fn compile(source: &EngineSource, options: CompileOptions) -> Result<Self, Vec<CompileError>> {
+        match source {
+            EngineSource::Rego(source) => rego::RegoProgram::compile(source, options).map(Self::Rego),
+        }
+    }
+
+    /// Evaluates one constraint on one review: its violations, deduplicated, in a stable order.
+    ///
+    /// # Errors
+    /// When the code fails on this input or does not finish in time.
+    pub fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+        match self {
+            Self::Rego(program) => program.evaluate(input, deadline),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `yaml.*`.
+
+use super::operands::{any, string, undefined};
+use super::yaml_read::{Fault, read};
+use super::yaml_write::write;
+use super::{Builtin, BuiltinError, CallContext};
+use crate::policy::engine::rego::value::Value;
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin { name: "yaml.is_valid", arity: 1, call: is_valid },
+    Builtin { name: "yaml.marshal", arity: 1, call: marshal },
+    Builtin { name: "yaml.unmarshal", arity: 1, call: unmarshal },
+];
+
+fn is_valid(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, BuiltinError> {
+    let Some(text) = any(operands, 0)?.as_str() else { return Ok(Value::Bool(false)) };
+    match read(text, context) {
+        Ok(_) => Ok(Value::Bool(true)),
+        Err(Fault::Text(_)) => Ok(Value::Bool(false)),
+        Err(Fault::Stop(error)) => Err(error),
+    }
+}
+
+fn marshal(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, BuiltinError> {
+    write(any(operands, 0)?, context).map(Value::string)
+}
+
+fn unmarshal(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, BuiltinError> {
+    read(string(operands, 0)?, context).map_err(|fault| match fault {
+        Fault::Text(text) => undefined(text),
+        Fault::Stop(error) => error,
+    })
+}

@@ -1,0 +1,173 @@
+//! From modules as written to the form that the evaluator runs: the passes of OPA's compiler, one file each.
+//!
+//! Invariant: what comes out fulfils the contract in `compiled`; what OPA 1.10 accepts is accepted, with the same meaning,
+//! except for what admit does not let policies do. Passes stop after a group that found mistakes, so that one mistake is
+//! reported once and not again as its consequences. No pass takes more than quadratic time or recurses without bound.
+
+mod conflicts;
+mod context;
+mod deprecated;
+mod depth;
+mod equality;
+mod finish;
+mod flatten;
+mod functions;
+mod gatekeeper;
+mod graph;
+mod hoist;
+mod locals;
+mod names;
+mod overlap;
+mod prints;
+mod query;
+mod reads;
+mod resolve;
+mod rules;
+mod safety;
+pub mod signatures;
+mod sink;
+mod tidy;
+mod tree;
+pub mod types;
+mod unique;
+mod verify;
+mod with;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::policy::engine::rego::compiled::Compiled;
+use crate::policy::engine::rego::syntax::ast::{Module, RegoError};
+use context::Context;
+pub use gatekeeper::TEMPLATE_PACKAGE;
+use graph::Graph;
+use names::Names;
+pub use query::{QUERY_PACKAGE, QUERY_RULE, QueryScope, compile_query};
+pub use reads::reads_data;
+use rules::RuleTree;
+use signatures::Signature;
+use sink::Sink;
+pub use verify::verify_invariants;
+
+/// What may differ between policies.
+#[derive(Clone)]
+pub struct CompileOptions<'o> {
+    /// The builtins that there are, by dotted name.
+    pub builtins: &'o dyn Fn(&str) -> Option<Arc<Signature>>,
+    /// First steps below `data` that a policy may refer to; absent: any.
+    pub allowed_data_roots: Option<Vec<String>>,
+    /// The modules are a Gatekeeper template, the first one, and its libraries.
+    pub is_gatekeeper_template: bool,
+    /// Keep calls of `print`.
+    pub keeps_prints: bool,
+    /// Let policies call `http.send`, `opa.runtime`, `net.lookup_ip_addr` and `rego.parse_module`.
+    pub may_reach_out: bool,
+}
+
+impl Default for CompileOptions<'_> {
+    /// As OPA, but without reaching out.
+    fn default() -> Self {
+        Self {
+            builtins: &signatures::lookup,
+            allowed_data_roots: None,
+            is_gatekeeper_template: false,
+            keeps_prints: false,
+            may_reach_out: false,
+        }
+    }
+}
+
+impl CompileOptions<'_> {
+    /// For a template with libraries, as in Gatekeeper's default configuration.
+    pub fn gatekeeper() -> Self {
+        let roots = ["lib", "inventory"].map(str::to_owned).to_vec();
+        Self { allowed_data_roots: Some(roots), is_gatekeeper_template: true, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for CompileOptions<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("CompileOptions")
+            .field("allowed_data_roots", &self.allowed_data_roots)
+            .field("is_gatekeeper_template", &self.is_gatekeeper_template)
+            .field("keeps_prints", &self.keeps_prints)
+            .field("may_reach_out", &self.may_reach_out)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compiles modules. The errors are those of the first group of passes that found any, by module and place.
+pub fn compile(mut modules: Vec<Module>, options: &CompileOptions<'_>) -> Result<Compiled, Vec<RegoError>> {
+    let mut sink = Sink::default();
+    depth::check(&modules, &mut sink);
+    if !sink.is_empty() {
+        return Err(sink.sorted());
+    }
+    let mut names = Names::new(&modules, "");
+    prepare(&mut modules, options, &mut names, &mut sink);
+    if !sink.is_empty() {
+        return Err(sink.sorted());
+    }
+    let tree = RuleTree::new(&modules);
+    let order = passes(&mut modules, &Context { options, tree: &tree }, &mut names, &mut sink);
+    if !sink.is_empty() {
+        return Err(sink.sorted());
+    }
+    let mut compiled = Compiled { order, ..Compiled::default() };
+    finish::add(modules, &mut compiled);
+    if options.is_gatekeeper_template {
+        overlap::check(&compiled, &mut sink);
+        if !sink.is_empty() {
+            return Err(sink.sorted());
+        }
+    }
+    debug_assert_eq!(verify_invariants(&compiled), Vec::<String>::new(), "the contract of `compiled` is broken");
+    Ok(compiled)
+}
+
+/// The passes that look at modules as written, up to names.
+fn prepare(modules: &mut [Module], options: &CompileOptions<'_>, names: &mut Names, sink: &mut Sink) {
+    if options.is_gatekeeper_template {
+        gatekeeper::check_template(modules, sink);
+    }
+    if let Some(roots) = &options.allowed_data_roots {
+        gatekeeper::check_data_roots(modules, roots, sink);
+    }
+    deprecated::check_overrides(modules, sink);
+    equality::unify_calls(modules);
+    resolve::resolve(modules, sink);
+    flatten::settle_names(modules, names);
+    locals::localize(modules, names, sink);
+}
+
+/// The passes that look at modules with all names resolved. Gives the order of the rules.
+fn passes(modules: &mut [Module], context: &Context<'_>, names: &mut Names, sink: &mut Sink) -> Vec<Vec<String>> {
+    if !sink.is_empty() {
+        return Vec::new();
+    }
+    functions::check_void(modules, context, sink);
+    prints::rewrite(modules, context.options.keeps_prints, names);
+    conflicts::check(modules, context.tree, sink);
+    flatten::flatten(modules, context, names, sink);
+    functions::check(modules, context, names, sink);
+    safety::check(modules, names, sink);
+    if !sink.is_empty() {
+        return Vec::new();
+    }
+    equality::unify_comparisons(modules);
+    hoist::hoist(modules, names);
+    let graph = Graph::new(modules, context.tree);
+    graph.check(modules, sink);
+    let order = graph.order();
+    if !sink.is_empty() {
+        return Vec::new();
+    }
+    types::check(modules, &order, context, names, sink);
+    deprecated::check(modules, context, sink);
+    tidy::tidy(modules, names);
+    unique::rename(modules, names);
+    order
+}

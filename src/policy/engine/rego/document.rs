@@ -1,0 +1,156 @@
+//! A value as policies see it, made from what the API server sent.
+//!
+//! Numbers: what came with a review or the inventory is a 64-bit float to Gatekeeper's OPA, parameters keep their
+//! integers; both show in messages.
+
+use std::sync::Arc;
+
+use super::value::{Number, NumberMode, Object as Mapping, Value};
+use crate::model::object::Object;
+use crate::model::review::Review;
+
+/// A value that policies read. Cloning shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document(Value);
+
+impl Document {
+    /// A value whose integers stay integers: parameters.
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        Self(Value::from_json(value, NumberMode::AsWritten))
+    }
+
+    /// An object as policies see it in a review or in the inventory: every number is a 64-bit float.
+    pub fn from_object(value: &serde_json::Value) -> Self {
+        Self(Value::from_json(value, NumberMode::Float))
+    }
+
+    /// An empty mapping.
+    pub fn empty() -> Self {
+        Self(Value::object(Vec::new()))
+    }
+
+    /// The document `input.review`.
+    pub fn from_review(review: &Review) -> Self {
+        Self(review_value(review))
+    }
+
+    /// The value itself.
+    pub(super) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Puts a value at a path of keys, making mappings on the way. Copies only mappings that others share.
+    pub(crate) fn insert(&mut self, path: &[&str], value: Self) {
+        insert_at(&mut self.0, path, value.0);
+    }
+
+    /// Takes the value at a path away, and every mapping that this leaves empty but the outermost two.
+    pub(crate) fn remove(&mut self, path: &[&str]) {
+        remove_at(&mut self.0, path);
+    }
+}
+
+fn insert_at(target: &mut Value, path: &[&str], value: Value) {
+    let Some((key, rest)) = path.split_first() else {
+        *target = value;
+        return;
+    };
+    if !matches!(target, Value::Object(_)) {
+        *target = Value::object(Vec::new());
+    }
+    let Value::Object(mapping) = target else { return };
+    let slot = Arc::make_mut(mapping).entry(&Value::string(key));
+    insert_at(slot, rest, value);
+}
+
+fn remove_at(target: &mut Value, path: &[&str]) {
+    let (Some((key, rest)), Value::Object(mapping)) = (path.split_first(), target) else { return };
+    let key = Value::string(key);
+    if mapping.get(&key).is_none() {
+        return;
+    }
+    let mapping: &mut Mapping = Arc::make_mut(mapping);
+    if !rest.is_empty() {
+        let inner = mapping.entry(&key);
+        remove_at(inner, rest);
+        if !matches!(inner, Value::Object(inner) if inner.is_empty()) {
+            return;
+        }
+    }
+    mapping.remove(&key);
+}
+
+/// The request as Gatekeeper hands it to OPA: the keys of an AdmissionRequest, some of them always there.
+fn review_value(review: &Review) -> Value {
+    let request = &review.request;
+    let float = |value: &serde_json::Value| Value::from_json(value, NumberMode::Float);
+    let or = |value: &Option<serde_json::Value>, absent: Value| value.as_ref().map_or(absent, float);
+    let body = |object: &Option<Arc<Object>>| object.as_ref().map_or(Value::Null, |object| float(object.value()));
+    let object_body = body(&review.object);
+    let is_same = matches!((&review.object, &review.old_object), (Some(new), Some(old)) if Arc::ptr_eq(new, old));
+    let old_body = if is_same { object_body.clone() } else { body(&review.old_object) };
+    let kind = object([
+        ("group", Value::string(&review.kind.group)),
+        ("version", Value::string(&review.kind.version)),
+        ("kind", Value::string(&review.kind.kind)),
+    ]);
+    let no_resource = object(["group", "version", "resource"].map(|key| (key, Value::string(""))));
+    let mut fields = vec![
+        ("uid", Value::string(&review.uid)),
+        ("kind", kind),
+        ("resource", or(&request.resource, no_resource)),
+        ("operation", Value::string(review.operation.map_or("", |operation| operation.as_str()))),
+        ("userInfo", or(&request.user_info, object([]))),
+        ("object", object_body),
+        ("oldObject", old_body),
+        ("options", or(&request.options, Value::Null)),
+        ("namespaceObject", body(&review.namespace_object)),
+    ];
+    let named = [("name", &review.name), ("namespace", &review.namespace)];
+    fields.extend(named.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, Value::string(text))));
+    fields.extend(request.sub_resource.iter().map(|value| ("subResource", float(value))));
+    fields.extend(request.original.iter().map(|(key, value)| (*key, float(value))));
+    fields.extend(request.dry_run.map(|dry_run| ("dryRun", Value::Bool(dry_run))));
+    object(fields)
+}
+
+/// The same value with every float that is a whole number as an integer.
+pub(super) fn whole_numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(Number::Float(float)) => {
+            let text = format!("{float:.0}");
+            let whole = if float.fract() == 0.0 { Number::parse(&text) } else { None };
+            Value::Number(whole.unwrap_or(Number::Float(*float)))
+        }
+        Value::Array(items) => Value::array(items.iter().map(whole_numbers).collect()),
+        Value::Object(entries) => {
+            let entries = entries.entries().iter().map(|(key, value)| (key.clone(), whole_numbers(value)));
+            Value::object(entries.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A mapping of named fields.
+pub(super) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::object(fields.into_iter().map(|(key, value)| (Value::string(key), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_published_version_does_not_change() {
+        let mut tree = Document::from_json(&json!({"cluster": {}, "namespace": {}}));
+        tree.insert(&["cluster", "v1", "Node", "a"], Document::empty());
+        let before = tree.clone();
+        tree.insert(&["cluster", "v1", "Node", "b"], Document::empty());
+        assert_eq!(before.0.to_json(), json!({"cluster": {"v1": {"Node": {"a": {}}}}, "namespace": {}}));
+        tree.remove(&["cluster", "v1", "Node", "a"]);
+        tree.remove(&["cluster", "v1", "Node", "nobody"]);
+        assert_eq!(tree.0.to_json(), json!({"cluster": {"v1": {"Node": {"b": {}}}}, "namespace": {}}));
+    }
+}

@@ -1,0 +1,199 @@
+//! The steps of a body.
+
+use crate::policy::engine::rego::evaluate::error::{Conflict, EvalError};
+use crate::policy::engine::rego::evaluate::plan::{Collection, Comprehension, Operand, Pattern, Step};
+use crate::policy::engine::rego::value::Value;
+
+use super::{Evaluator, Flow, NULL, Outcome, Then, VALUE_BYTES};
+
+impl<'a> Evaluator<'a> {
+    /// Runs the steps in the frame at `base`, and `then` for each solution, until one says stop.
+    pub(super) fn run(&mut self, steps: &'a [Step], base: usize, then: &mut Then<'_, 'a>) -> Outcome<Flow> {
+        self.descend()?;
+        let flow = self.run_steps(steps, base, then);
+        self.depth += 1;
+        flow
+    }
+
+    fn run_steps(&mut self, mut steps: &'a [Step], base: usize, then: &mut Then<'_, 'a>) -> Outcome<Flow> {
+        while let Some((step, behind)) = steps.split_first() {
+            self.budget.step()?;
+            steps = behind;
+            let holds = match step {
+                Step::Match { value, target } => {
+                    let value = self.operand(*value, base);
+                    self.settle(target, value, base)?
+                }
+                Step::Compare { comparison, left, right, target } => {
+                    let holds = comparison.holds(self.operand(*left, base), self.operand(*right, base));
+                    self.settle_bool(target, holds, base)?
+                }
+                Step::Input { path, target } => match self.input(*path) {
+                    Some(value) => self.settle(target, value, base)?,
+                    None => false,
+                },
+                Step::Navigate { head, path, target } => match self.navigate(*head, path, base) {
+                    Some(value) => self.settle(target, value, base)?,
+                    None => false,
+                },
+                Step::Iterate { head, path, key, value } => {
+                    let Some(domain) = self.navigate(*head, path, base) else { return Ok(Flow::Continue) };
+                    return self.iterate(domain, key, value, behind, base, then);
+                }
+                Step::Ask(ask) => return self.ask(ask, behind, base, then),
+                Step::Walk { value, path, node } => {
+                    let value = self.operand(*value, base);
+                    return self.walk(value, path, node, behind, base, then);
+                }
+                Step::With(with) => return self.with(with, behind, base, then),
+                step => self.holds(step, base)?,
+            };
+            if !holds {
+                return Ok(Flow::Continue);
+            }
+        }
+        then(self)
+    }
+
+    /// Steps that hold at most once and are not on the hottest path.
+    fn holds(&mut self, step: &'a Step, base: usize) -> Outcome<bool> {
+        match step {
+            Step::Function { group, arguments, target } => {
+                let value = self.with_operands(arguments, base, |this, values| this.call(*group, values))?;
+                self.settle_maybe(target, value, base)
+            }
+            Step::Rule { group, target } => {
+                let value = self.rule(*group)?;
+                self.settle_maybe(target, value, base)
+            }
+            Step::Builtin { builtin, arguments, target } => {
+                let value = self.with_operands(arguments, base, |this, values| this.builtin(builtin.call, values))?;
+                match value {
+                    Some(value) => self.settle_made(target, value, base),
+                    None => Ok(false),
+                }
+            }
+            Step::Calculate { arithmetic, builtin, operands, target } => {
+                self.calculate(*arithmetic, builtin, operands, target, base)
+            }
+            Step::Count { value, builtin, target } => self.count(*value, builtin, target, base),
+            Step::Member { item, collection, target } => {
+                let is_member = is_member(self.operand(*item, base), self.operand(*collection, base));
+                self.settle_bool(target, is_member, base)
+            }
+            Step::Build { template, target } => {
+                let value = self.make(template, base)?;
+                self.settle(target, value, base)
+            }
+            Step::Not(body) => Ok(!self.exists(body, base)?),
+            Step::Every { domain, key, value, body } => self.every(*domain, key, value, body, base),
+            Step::Comprehension(comprehension) => self.comprehension(comprehension, base),
+            Step::Base { path, target } => {
+                let value = path.iter().try_fold(self.world.data, |at, key| at.map(|at| at.get(key)));
+                self.settle_maybe(target, value.flatten(), base)
+            }
+            Step::Document { document, target } => {
+                let value = self.document(*document)?;
+                self.settle_maybe(target, value, base)
+            }
+            Step::Mocked { mock, arguments, target, call } => self.mocked(*mock, arguments, target, call, base),
+            // The others are in `run_steps`.
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the body has a solution.
+    pub(super) fn exists(&mut self, body: &'a [Step], base: usize) -> Outcome<bool> {
+        let mut exists = false;
+        self.run(body, base, &mut |_| {
+            exists = true;
+            Ok(Flow::Stop)
+        })?;
+        Ok(exists)
+    }
+
+    pub(super) fn single(&mut self, step: &'a Step, base: usize) -> Outcome<bool> {
+        self.exists(std::slice::from_ref(step), base)
+    }
+
+    /// Calls with the operands' values, without allocating for the usual few.
+    pub(super) fn with_operands<T>(
+        &mut self,
+        operands: &[Operand],
+        base: usize,
+        call: impl FnOnce(&mut Self, &[&'a Value]) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let mut few: [&'a Value; 4] = [&NULL; 4];
+        if let Some(few) = few.get_mut(..operands.len()) {
+            for (value, operand) in few.iter_mut().zip(operands) {
+                *value = self.operand(*operand, base);
+            }
+            return call(self, few);
+        }
+        let many: Vec<&'a Value> = operands.iter().map(|operand| self.operand(*operand, base)).collect();
+        call(self, &many)
+    }
+
+    fn every(
+        &mut self,
+        domain: Operand,
+        key: &'a Pattern,
+        value: &'a Pattern,
+        body: &'a [Step],
+        base: usize,
+    ) -> Outcome<bool> {
+        let domain = self.operand(domain, base);
+        if !matches!(domain, Value::Array(_) | Value::Object(_) | Value::Set(_)) {
+            return Ok(false);
+        }
+        let mut all = true;
+        self.each(domain, key, base, &mut |this, item| {
+            all = this.matches(value, item, base)? && this.exists(body, base)?;
+            Ok(if all { Flow::Continue } else { Flow::Stop })
+        })?;
+        Ok(all)
+    }
+
+    fn comprehension(&mut self, comprehension: &'a Comprehension, base: usize) -> Outcome<bool> {
+        let Comprehension { collection, key, value, body, place, target } = comprehension;
+        let made = match (collection, key) {
+            (Collection::Object, Some(key)) => {
+                let mut entries = Vec::new();
+                self.run(body, base, &mut |this| {
+                    let (key, value) = (this.build(key, base)?, this.build(value, base)?);
+                    this.budget.reserve(2 * VALUE_BYTES)?;
+                    entries.push((key, value));
+                    Ok(Flow::Continue)
+                })?;
+                entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+                let clash =
+                    |pair: &[(Value, Value)]| matches!(pair, [one, other] if one.0 == other.0 && one.1 != other.1);
+                if entries.windows(2).any(clash) {
+                    return Err(EvalError::conflict(place, Conflict::ObjectKey));
+                }
+                Value::object(entries)
+            }
+            _ => {
+                let mut items = Vec::new();
+                self.run(body, base, &mut |this| {
+                    let value = this.build(value, base)?;
+                    this.budget.reserve(VALUE_BYTES)?;
+                    items.push(value);
+                    Ok(Flow::Continue)
+                })?;
+                if *collection == Collection::Set { Value::set(items) } else { Value::array(items) }
+            }
+        };
+        self.settle_made(target, made, base)
+    }
+}
+
+/// `item in collection`
+fn is_member(item: &Value, collection: &Value) -> bool {
+    match collection {
+        Value::Array(items) => items.contains(item),
+        Value::Set(items) => items.contains(item),
+        Value::Object(object) => object.entries().iter().any(|(_, value)| value == item),
+        _ => false,
+    }
+}

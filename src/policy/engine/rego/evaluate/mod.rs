@@ -1,0 +1,62 @@
+//! Evaluation of compiled policies.
+//!
+//! ```text
+//! Compiled ──lower──▶ Plan (immutable, shared by threads) ──machine──▶ Value
+//! ```
+//!
+//! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it. Deliberately absent: anything that
+//! knows of Gatekeeper, JSON or files; locks; a clock other than the budget's.
+
+pub mod budget;
+mod error;
+mod literal;
+mod lower;
+mod machine;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use crate::policy::engine::rego::builtins::{Builtin, Caches};
+use crate::policy::engine::rego::compiled::Compiled;
+use crate::policy::engine::rego::value::Value;
+
+use budget::Limits;
+pub use error::{Conflict, EvalError, PlanError};
+pub use plan::Plan;
+
+/// The documents that policies read. An absent one is undefined.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Globals<'g> {
+    pub input: Option<&'g Value>,
+    /// Base documents, for example `{"inventory": …}`.
+    pub data: Option<&'g Value>,
+}
+
+/// What an evaluation uses of its surroundings.
+#[derive(Debug)]
+pub struct Host<'h> {
+    /// Compiled patterns; kept by the caller between evaluations, one for each thread.
+    pub caches: &'h mut Caches,
+    /// The time that policies see: nanoseconds since 1970.
+    pub now_ns: i64,
+    /// Where `print` writes; nowhere when absent.
+    pub prints: Option<&'h mut Vec<String>>,
+}
+
+impl Plan {
+    /// Lowers a policy. Errors mean that the compile passes let something through.
+    pub fn new(compiled: &Compiled, lookup: &dyn Fn(&str) -> Option<&'static Builtin>) -> Result<Self, PlanError> {
+        lower::lower(compiled, lookup)
+    }
+
+    /// The value at a path below `data`; nothing when it is undefined. The path of a package gives all its rules.
+    pub fn evaluate_rule(
+        &self,
+        path: &[&str],
+        globals: Globals<'_>,
+        limits: &Limits,
+        host: Host<'_>,
+    ) -> Result<Option<Value>, EvalError> {
+        machine::evaluate(self, path, globals, limits, host).map_err(|error| *error)
+    }
+}

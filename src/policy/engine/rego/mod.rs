@@ -1,0 +1,218 @@
+//! Rego, as OPA runs it.
+//!
+//! ```text
+//! text ── syntax ──► tree ── compile ──► canonical tree ── evaluate ──► plan ──► value
+//!                                              └── second_opinion ──► regorus ──► value
+//! ```
+//!
+//! `compile` runs the passes of OPA's compiler, so that what is evaluated leaves nothing to interpret; `evaluate` and
+//! regorus (`second_opinion`) are two independent evaluators of the same canonical tree.
+
+pub mod builtins;
+pub mod compile;
+pub mod compiled;
+mod document;
+pub mod evaluate;
+pub mod query;
+mod second_opinion;
+pub mod syntax;
+pub mod value;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, RegoEngine, limits};
+use crate::model::api::{Module as SourceModule, RegoSource};
+use builtins::Caches;
+use compile::TEMPLATE_PACKAGE;
+use compile::signatures::Signature;
+use compiled::Compiled;
+use evaluate::budget::{Breach, Limits};
+use evaluate::{Globals, Host, Plan};
+use second_opinion::SecondOpinion;
+use syntax::ast::{Module, RegoError};
+use value::Value;
+
+pub use document::Document;
+
+/// Name of a template's main module in messages, as Gatekeeper shows it.
+const MAIN_MODULE: &str = "template";
+
+/// A compiled template.
+#[derive(Debug)]
+pub struct RegoProgram {
+    plan: Option<Plan>,
+    second_opinion: Option<SecondOpinion>,
+    is_referential: bool,
+}
+
+impl RegoProgram {
+    pub(super) fn compile(source: &RegoSource, options: CompileOptions) -> Result<Self, Vec<CompileError>> {
+        let compiled = compile_template(source, options)?;
+        let internal = |message: String| vec![internal_error(source, message)];
+        let plan = match options.engine {
+            RegoEngine::Own | RegoEngine::Both => {
+                Some(Plan::new(&compiled, &builtins::lookup).map_err(|error| internal(error.to_string()))?)
+            }
+            RegoEngine::Regorus => None,
+        };
+        let second_opinion = match options.engine {
+            RegoEngine::Own => None,
+            RegoEngine::Regorus | RegoEngine::Both => Some(SecondOpinion::new(&compiled).map_err(internal)?),
+        };
+        Ok(Self { plan, second_opinion, is_referential: compile::reads_data(&compiled, "inventory") })
+    }
+
+    pub(super) fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+        let evaluate = || self.evaluate_with_engines(input, deadline);
+        let panicked = |_| Err(EvalError::Failed("the policy evaluator panicked on this input".to_owned()));
+        catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(panicked)
+    }
+
+    fn evaluate_with_engines(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+        let globals = self.globals(input);
+        match (&self.plan, &self.second_opinion) {
+            (Some(plan), None) => evaluate_plan(plan, &globals, deadline),
+            (None, Some(second)) => ask_second(second, &globals, deadline),
+            (Some(plan), Some(second)) => {
+                // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
+                let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
+                agree(evaluate_plan(plan, &plain, deadline), ask_second(second, &plain, deadline))?;
+                evaluate_plan(plan, &globals, deadline)
+            }
+            (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
+        }
+    }
+
+    /// The documents `input` and, where a policy reads it, `data`.
+    fn globals(&self, input: Input<'_>) -> (Value, Option<Value>) {
+        let inventory = self.is_referential.then(|| document::object([("inventory", input.inventory.value().clone())]));
+        let fields = [("parameters", input.parameters.value().clone()), ("review", input.review.value().clone())];
+        (document::object(fields), inventory)
+    }
+}
+
+fn evaluate_plan(plan: &Plan, globals: &(Value, Option<Value>), deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+    thread_local! {
+        static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
+    }
+    let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
+    let result = CACHES.with_borrow_mut(|caches| {
+        let host = Host { caches, now_ns: limits::now_ns(), prints: None };
+        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref() };
+        plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
+    });
+    match result {
+        Ok(value) => findings(value.as_ref()),
+        Err(evaluate::EvalError::Limit(Breach::Deadline)) => Err(EvalError::DeadlineExceeded),
+        Err(error) => Err(EvalError::Failed(error.to_string())),
+    }
+}
+
+fn ask_second(
+    second: &SecondOpinion,
+    globals: &(Value, Option<Value>),
+    deadline: Deadline,
+) -> Result<Vec<Finding>, EvalError> {
+    let path = [TEMPLATE_PACKAGE, "violation"];
+    findings(second.evaluate(&path, Some(&globals.0), globals.1.as_ref(), deadline)?.as_ref())
+}
+
+/// What both engines say, or that they do not say the same.
+fn agree(
+    own: Result<Vec<Finding>, EvalError>,
+    second: Result<Vec<Finding>, EvalError>,
+) -> Result<Vec<Finding>, EvalError> {
+    let is_same = match (&own, &second) {
+        (Ok(own), Ok(second)) => own == second,
+        // That both fail counts; their words for it are their own.
+        (Err(_), Err(_)) => true,
+        _ => false,
+    };
+    if is_same {
+        return own;
+    }
+    let show = |result: &Result<Vec<Finding>, EvalError>| match result {
+        Ok(findings) => format!("{:?}", findings.iter().map(|finding| &finding.message).collect::<Vec<_>>()),
+        Err(error) => format!("error: {error}"),
+    };
+    Err(EvalError::EnginesDisagree { own: show(&own), second: show(&second) })
+}
+
+fn compile_template(source: &RegoSource, options: CompileOptions) -> Result<Compiled, Vec<CompileError>> {
+    let mut modules = Vec::new();
+    let mut errors = Vec::new();
+    for (name, module) in named_modules(source) {
+        match syntax::parser::parse_module(&name, &module.text, source.version) {
+            Ok(parsed) => modules.push(parsed),
+            Err(found) => errors.extend(found.into_iter().map(|error| compile_error(source, error))),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut rules = compile::CompileOptions { builtins: &implemented, ..compile::CompileOptions::gatekeeper() };
+    if !options.referential_rules {
+        rules.allowed_data_roots = Some(vec!["lib".to_owned()]);
+    }
+    let compiled: Result<Compiled, Vec<RegoError>> = compile::compile(Vec::<Module>::from_iter(modules), &rules);
+    compiled.map_err(|errors| errors.into_iter().map(|error| compile_error(source, error)).collect())
+}
+
+/// What policies may call: OPA's functions, as far as there is one of ours behind the name. `print` and the forms of
+/// assignment are the compile passes' own.
+pub(crate) fn implemented(name: &str) -> Option<Arc<Signature>> {
+    let is_rewritten = matches!(name, "print" | "assign");
+    compile::signatures::lookup(name).filter(|_| is_rewritten || builtins::lookup(name).is_some())
+}
+
+/// The modules of a template under the names that errors show.
+fn named_modules(source: &RegoSource) -> impl Iterator<Item = (String, &SourceModule)> {
+    let libraries = source.libraries.iter().enumerate().map(|(position, module)| (format!("libs[{position}]"), module));
+    std::iter::once((MAIN_MODULE.to_owned(), &source.main)).chain(libraries)
+}
+
+fn compile_error(source: &RegoSource, error: RegoError) -> CompileError {
+    let module = named_modules(source).find(|(name, _)| *name == error.module);
+    let module = module.map_or(&source.main, |(_, module)| module).path.clone();
+    let position = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+    let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
+    CompileError {
+        module,
+        line: position(error.span.line),
+        column: position(error.span.column),
+        class: error.class.as_str(),
+        message: format!("{}{help}", error.message),
+    }
+}
+
+/// The compile passes and the evaluators do not agree about a policy: a mistake of ours, told as one.
+fn internal_error(source: &RegoSource, message: String) -> CompileError {
+    let message = format!("this policy cannot be run, which is a mistake in admit: {message}");
+    CompileError { module: source.main.path.clone(), line: 1, column: 1, class: "rego_compile_error", message }
+}
+
+/// Elements without `msg` vanish, equal ones count once, a `msg` that is no string fails the review: as Gatekeeper.
+fn findings(violations: Option<&Value>) -> Result<Vec<Finding>, EvalError> {
+    let elements: &[Value] = match violations {
+        Some(Value::Set(set)) => set.items(),
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    };
+    let mut unique: Vec<(&str, Value)> = Vec::new();
+    for element in elements {
+        let Value::Object(fields) = element else { continue };
+        let Some(message) = fields.get_str("msg") else { continue };
+        let Value::String(message) = message else {
+            return Err(EvalError::MessageNotText { found: message.to_string() });
+        };
+        let details = fields.get_str("details").cloned().unwrap_or_else(|| Value::object(Vec::new()));
+        unique.push((message, details));
+    }
+    unique.sort();
+    unique.dedup();
+    let finding =
+        |(message, details): (&str, Value)| Finding { message: message.to_owned(), details: details.to_json() };
+    Ok(unique.into_iter().map(finding).collect())
+}

@@ -1,0 +1,52 @@
+//! What the API server is told.
+
+use crate::model::api::EnforcementAction;
+use crate::model::review::AdmissionResponse;
+
+use super::{Evaluation, ReviewFailure};
+
+/// The outcome of a review in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// The request goes on, perhaps with warnings.
+    Allow,
+    /// A policy refuses it.
+    Deny,
+    /// It is refused because it could not be judged.
+    Error,
+}
+
+/// The outcome of a review and the response that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The outcome.
+    pub decision: Decision,
+    /// What to answer.
+    pub response: AdmissionResponse,
+}
+
+impl Verdict {
+    /// One denial is enough to refuse; warnings are attached either way.
+    pub fn from_evaluation(evaluation: &Evaluation) -> Self {
+        let lines = |action: &EnforcementAction| -> Vec<String> {
+            let with_action = evaluation.violations.iter().filter(|violation| violation.actions.contains(action));
+            with_action.map(super::Violation::line).collect()
+        };
+        let (denials, warnings) = (lines(&EnforcementAction::Deny), lines(&EnforcementAction::Warn));
+        let allowed = denials.is_empty();
+        let (code, reason) = match (allowed, warnings.is_empty()) {
+            (false, _) => (403, Some("Forbidden")),
+            (true, false) => (299, None),
+            (true, true) => (200, None),
+        };
+        let decision = if allowed { Decision::Allow } else { Decision::Deny };
+        let response = AdmissionResponse { allowed, code, reason, message: denials.join("\n"), warnings };
+        Self { decision, response }
+    }
+
+    /// The request is refused: what cannot be judged is not let through.
+    pub fn from_failure(failure: &ReviewFailure, name: &str) -> Self {
+        let message = format!("error reviewing resource {name}: {failure}");
+        Self { decision: Decision::Error, response: AdmissionResponse::error(500, message) }
+    }
+}

@@ -1,0 +1,227 @@
+//! Does a constraint apply to a review. Gatekeeper's semantics to the letter; an index by kind keeps requests from
+//! looking at constraints that cannot apply.
+
+mod index;
+
+use thiserror::Error;
+
+use crate::model::api::{Match, Scope};
+use crate::model::object::Object;
+use crate::model::review::{Review, Source};
+
+pub use index::MatchIndex;
+
+/// Why it cannot be told whether a constraint applies. Such a constraint is violated: it must not be evaded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MatchError {
+    /// `namespaceSelector` needs the labels of a namespace that is not known.
+    #[error("namespace selector for namespace-scoped object but missing Namespace")]
+    NamespaceMissing,
+    /// `source` is neither `All` nor `Generated` nor `Original`.
+    #[error("invalid source field {0:?}")]
+    InvalidSource(String),
+}
+
+/// Whether the criteria hold for the object or, failing that, for the old object of a review.
+///
+/// # Errors
+/// When it cannot be told; the first object that errs decides.
+pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchError> {
+    for object in review.objects() {
+        let subject = Subject { object, namespace: review.namespace_object.as_deref(), source: review.source };
+        if subject.matches(criteria)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// One object and what is known around it.
+struct Subject<'a> {
+    object: &'a Object,
+    namespace: Option<&'a Object>,
+    source: Source,
+}
+
+impl Subject<'_> {
+    /// In Gatekeeper's order: a criterion that fails early hides the error of a later one.
+    fn matches(&self, criteria: &Match) -> Result<bool, MatchError> {
+        Ok(self.kind_matches(criteria)
+            && self.scope_matches(criteria)
+            && self.namespace_matches(criteria)
+            && criteria.label_selector.as_ref().is_none_or(|selector| selector.matches(self.object.labels()))
+            && self.namespace_selector_matches(criteria)?
+            && self.name_matches(criteria)
+            && self.source_matches(criteria)?)
+    }
+
+    fn kind_matches(&self, criteria: &Match) -> bool {
+        let gvk = self.object.gvk();
+        criteria.kinds.is_empty() || criteria.kinds.iter().any(|selector| selector.matches(&gvk.group, &gvk.kind))
+    }
+
+    fn scope_matches(&self, criteria: &Match) -> bool {
+        let has_namespace = !self.object.namespace().is_empty() || self.namespace.is_some();
+        let is_cluster_scoped = self.object.is_namespace() || !has_namespace;
+        match criteria.scope {
+            Scope::Any => true,
+            Scope::Cluster => is_cluster_scoped,
+            Scope::Namespaced => !is_cluster_scoped,
+        }
+    }
+
+    /// The name that `namespaces` and `excludedNamespaces` look at; `None` for cluster-scoped objects, which neither
+    /// list ever disqualifies.
+    fn namespace_name(&self) -> Option<&str> {
+        if self.object.is_namespace() {
+            return Some(self.object.name());
+        }
+        let known = self.namespace.map(Object::name).unwrap_or_default();
+        [known, self.object.namespace()].into_iter().find(|name| !name.is_empty())
+    }
+
+    fn namespace_matches(&self, criteria: &Match) -> bool {
+        let Some(name) = self.namespace_name() else { return true };
+        let included = criteria.namespaces.is_empty() || criteria.namespaces.iter().any(|one| one.matches(name));
+        included && !criteria.excluded_namespaces.iter().any(|one| one.matches(name))
+    }
+
+    fn namespace_selector_matches(&self, criteria: &Match) -> Result<bool, MatchError> {
+        let Some(selector) = &criteria.namespace_selector else { return Ok(true) };
+        if self.object.is_namespace() {
+            return Ok(selector.matches(self.object.labels()));
+        }
+        match (self.namespace, self.object.namespace()) {
+            (Some(namespace), _) => Ok(selector.matches(namespace.labels())),
+            (None, "") => Ok(true),
+            (None, _) => Err(MatchError::NamespaceMissing),
+        }
+    }
+
+    fn name_matches(&self, criteria: &Match) -> bool {
+        let Some(pattern) = &criteria.name else { return true };
+        let generate_name = self.object.generate_name();
+        pattern.matches(self.object.name())
+            || (!generate_name.is_empty() && pattern.matches_generate_name(generate_name))
+    }
+
+    fn source_matches(&self, criteria: &Match) -> Result<bool, MatchError> {
+        match criteria.source.as_deref() {
+            None | Some("All") => Ok(true),
+            Some("Original") => Ok(self.source == Source::Original),
+            Some("Generated") => Ok(self.source == Source::Generated),
+            Some(other) => Err(MatchError::InvalidSource(other.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::object::FieldPath;
+
+    fn object(value: Value) -> Arc<Object> {
+        Arc::new(Object::from_value(value).unwrap())
+    }
+
+    fn pod() -> Arc<Object> {
+        object(json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}}}))
+    }
+
+    fn namespace(name: &str) -> Arc<Object> {
+        object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "a"}}}))
+    }
+
+    fn node() -> Arc<Object> {
+        object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))
+    }
+
+    fn run(criteria: &Value, review: &Review) -> Result<bool, MatchError> {
+        let mut errors = Vec::new();
+        let criteria = Match::parse(criteria, FieldPath::root(), &mut errors);
+        assert!(errors.is_empty(), "{errors:?}");
+        matches(&criteria, review)
+    }
+
+    fn check(criteria: Value, review: &Review, expected: bool) {
+        assert_eq!(run(&criteria, review), Ok(expected), "{criteria}");
+    }
+
+    #[test]
+    fn pods_match_by_every_criterion() {
+        let review = Review::of_object(pod(), Some(namespace("shop")));
+        for (criteria, expected) in [
+            (json!({}), true),
+            (json!({"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]}), true),
+            (json!({"kinds": [{"apiGroups": ["apps"], "kinds": ["Pod"]}, {"kinds": ["*"]}]}), true),
+            (json!({"kinds": [{"apiGroups": ["apps"], "kinds": ["Pod"]}]}), false),
+            (json!({"kinds": [{"kinds": ["pod"]}]}), false),
+            (json!({"scope": "Namespaced"}), true),
+            (json!({"scope": "Cluster"}), false),
+            (json!({"scope": "cluster"}), true),
+            (json!({"namespaces": ["shop"]}), true),
+            (json!({"namespaces": ["sh*"]}), true),
+            (json!({"namespaces": ["bank"]}), false),
+            (json!({"excludedNamespaces": ["*op"]}), false),
+            (json!({"excludedNamespaces": ["bank"]}), true),
+            (json!({"labelSelector": {"matchLabels": {"app": "web"}}}), true),
+            (json!({"labelSelector": {"matchLabels": {"app": "db"}}}), false),
+            (json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}), true),
+            (json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), false),
+            (json!({"name": "web-*"}), true),
+            (json!({"name": "web"}), false),
+            (json!({"source": "Generated"}), false),
+            (json!({"source": "Original"}), true),
+        ] {
+            check(criteria, &review, expected);
+        }
+    }
+
+    #[test]
+    fn namespaces_are_judged_by_their_own_name_and_labels() {
+        let review = Review::of_object(namespace("shop"), None);
+        check(json!({"scope": "Cluster"}), &review, true);
+        check(json!({"namespaces": ["shop"]}), &review, true);
+        check(json!({"excludedNamespaces": ["shop"]}), &review, false);
+        check(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), &review, false);
+    }
+
+    #[test]
+    fn cluster_scoped_objects_are_never_disqualified_by_namespace() {
+        let review = Review::of_object(node(), None);
+        check(json!({"namespaces": ["shop"]}), &review, true);
+        check(json!({"excludedNamespaces": ["*"]}), &review, true);
+        check(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), &review, true);
+        check(json!({"scope": "Namespaced"}), &review, false);
+    }
+
+    #[test]
+    fn an_unknown_namespace_is_an_error_unless_something_else_fails_first() {
+        let review = Review::of_object(pod(), None);
+        let selector = json!({"namespaceSelector": {"matchLabels": {"team": "a"}}});
+        assert_eq!(run(&selector, &review), Err(MatchError::NamespaceMissing));
+        let mut earlier = selector;
+        earlier["kinds"] = json!([{"kinds": ["Service"]}]);
+        check(earlier, &review, false);
+    }
+
+    #[test]
+    fn an_update_matches_by_its_old_object_too() {
+        let mut review = Review::of_object(node(), None);
+        review.old_object = Some(pod());
+        check(json!({"kinds": [{"kinds": ["Pod"]}]}), &review, true);
+    }
+
+    #[test]
+    fn generated_names_match_open_patterns() {
+        let generated = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "web-"}}));
+        let review = Review::of_object(generated, None);
+        check(json!({"name": "web-*"}), &review, true);
+        check(json!({"name": "web-"}), &review, false);
+    }
+}

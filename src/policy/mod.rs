@@ -1,0 +1,9 @@
+//! Deciding: pure and synchronous. Snapshot in, review in, evaluation out.
+//!
+//! Invariants: no I/O, no async runtime, no environment, no metric. The only clock is read in `engine::limits`.
+
+pub mod engine;
+pub mod evaluate;
+pub mod inventory;
+pub mod matching;
+pub mod snapshot;

@@ -1,0 +1,94 @@
+//! One consistent world: everything a request is judged by, immutable, swapped as a whole.
+
+mod build;
+mod handle;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::api::{Constraint, ConstraintTemplate};
+use crate::model::object::{FieldError, FieldPath, Object};
+use crate::policy::engine::{Document, Program};
+use crate::policy::inventory::Inventory;
+use crate::policy::matching::MatchIndex;
+
+pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
+pub use handle::SnapshotHandle;
+pub use store::{Change, ReplacedKind, Store};
+
+/// Templates, constraints and what they are matched against. Complete, and never changed once built.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    templates: BTreeMap<String, Arc<CompiledTemplate>>,
+    constraints: Vec<Arc<CompiledConstraint>>,
+    index: MatchIndex,
+    namespaces: BTreeMap<String, Arc<Object>>,
+    inventory: Inventory,
+}
+
+/// A template that is in force.
+#[derive(Debug)]
+pub struct CompiledTemplate {
+    /// The template as it was when it was compiled: not the newest one, when that did not compile.
+    pub template: ConstraintTemplate,
+    /// Its code.
+    pub program: Arc<Program>,
+    /// Schema of its constraints.
+    pub(crate) schema: crate::model::api::schema::Schema,
+}
+
+/// A constraint that is in force, with all that evaluating it needs.
+#[derive(Debug)]
+pub struct CompiledConstraint {
+    /// The constraint, defaults included.
+    pub constraint: Constraint,
+    /// Its template's code.
+    pub program: Arc<Program>,
+    /// The document `input.parameters`.
+    pub parameters: Document,
+    /// Operations that its template is for at admission; empty is all.
+    pub operations: Vec<String>,
+    /// The object that it was read from, for reuse while that is the same.
+    source: Arc<Object>,
+}
+
+impl CompiledTemplate {
+    /// What the schema finds wrong with a constraint once its defaults are in. Fields that the schema does not have are
+    /// not among it: an API server would have dropped them.
+    pub fn schema_errors(&self, constraint: &Object) -> Vec<FieldError> {
+        let mut value = constraint.value().clone();
+        self.schema.default(&mut value);
+        self.schema.validate(&value, &FieldPath::root())
+    }
+}
+
+impl Snapshot {
+    /// Templates in force, by kind of constraint.
+    pub fn templates(&self) -> impl Iterator<Item = &Arc<CompiledTemplate>> {
+        self.templates.values()
+    }
+
+    /// Constraints in force, ordered by kind and name.
+    pub fn constraints(&self) -> &[Arc<CompiledConstraint>] {
+        &self.constraints
+    }
+
+    /// Constraints that can apply to one of these kinds, ordered by kind and name.
+    pub fn candidates<'a>(
+        &self,
+        kinds: impl IntoIterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
+        self.index.candidates(kinds).into_iter().filter_map(|position| self.constraints.get(position))
+    }
+
+    /// A Namespace by its name.
+    pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
+        self.namespaces.get(name)
+    }
+
+    /// Objects that referential policies may read.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+}

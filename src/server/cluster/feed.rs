@@ -1,0 +1,281 @@
+//! Everything that is watched, as one ordered feed of changes.
+//!
+//! ```text
+//! ConstraintTemplates ──┐
+//! Namespaces ───────────┤
+//! CRDs of constraints ──┼─► Feed ──► FeedEvent::Changes … ──► writer
+//!   └► each constraint kind, while its CRD is established
+//! Config, SyncSets ─────┤
+//!   └► each kind that they name
+//! ```
+//!
+//! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::{AbortHandle, BoxStream, SelectAll, abortable};
+use kube::Client;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::watches::{self, Watched, core_resource, resource};
+use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::policy::snapshot::{Change, ReplacedKind};
+use crate::server::FeedEvent;
+
+/// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
+const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
+
+/// Names of the constraint CRDs in the cluster.
+pub(super) type KnownCrds = BTreeSet<String>;
+
+/// A watch of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Topic {
+    Templates,
+    Namespaces,
+    Crds,
+    Constraints(String),
+    Configs,
+    SyncSets,
+    Synced(GroupVersionKind),
+}
+
+/// Watches, and what they have said so far.
+pub(super) struct Feed {
+    client: Client,
+    sender: mpsc::Sender<FeedEvent>,
+    known_crds: watch::Sender<KnownCrds>,
+    streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
+    running: BTreeMap<Topic, AbortHandle>,
+    /// Topics whose first list has not come yet. Only what existed at start is ever in here.
+    awaited: BTreeSet<Topic>,
+    is_complete: bool,
+    /// What Config and each SyncSet ask to have in the inventory.
+    sync_wishes: BTreeMap<ObjectKey, Vec<GroupVersionKind>>,
+}
+
+impl Feed {
+    pub(super) fn new(client: Client, sender: mpsc::Sender<FeedEvent>, known_crds: watch::Sender<KnownCrds>) -> Self {
+        Self {
+            client,
+            sender,
+            known_crds,
+            streams: SelectAll::new(),
+            running: BTreeMap::new(),
+            awaited: BTreeSet::new(),
+            is_complete: false,
+            sync_wishes: BTreeMap::new(),
+        }
+    }
+
+    /// Feeds for ever, or until nobody listens.
+    pub(super) async fn run(mut self) {
+        let templates = resource(TEMPLATES_GROUP, "v1", "ConstraintTemplate", "constrainttemplates");
+        let crds = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
+        self.start(Topic::Templates, templates, None);
+        self.start(Topic::Namespaces, core_resource("Namespace", "namespaces"), None);
+        self.start(Topic::Crds, crds.clone(), Some("gatekeeper.sh/constraint=yes"));
+        self.start(Topic::Configs, resource("config.gatekeeper.sh", "v1alpha1", "Config", "configs"), None);
+        self.start(Topic::SyncSets, resource("syncset.gatekeeper.sh", "v1alpha1", "SyncSet", "syncsets"), None);
+        let mut discovery = tokio::time::interval(DISCOVERY_PAUSE);
+        loop {
+            let delivered = tokio::select! {
+                Some((topic, watched)) = self.streams.next() => self.take(topic, watched).await,
+                _ = discovery.tick() => { self.start_synced().await; Ok(()) }
+            };
+            if delivered.is_err() || self.complete_if_due().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn start(&mut self, topic: Topic, resource: kube::api::ApiResource, labels: Option<&str>) {
+        if !self.is_complete {
+            self.awaited.insert(topic.clone());
+        }
+        let name = topic.clone();
+        let stream = watches::watch(self.client.clone(), resource, labels).map(move |watched| (name.clone(), watched));
+        let (stream, handle) = abortable(stream);
+        self.running.insert(topic, handle);
+        self.streams.push(stream.boxed());
+    }
+
+    fn stop(&mut self, topic: &Topic) {
+        self.awaited.remove(topic);
+        if let Some(handle) = self.running.remove(topic) {
+            handle.abort();
+        }
+    }
+
+    async fn take(&mut self, topic: Topic, watched: Watched) -> Result<(), mpsc::error::SendError<FeedEvent>> {
+        let changes = match (&topic, watched) {
+            (Topic::Templates, watched) => policy_changes(ReplacedKind::Templates, watched),
+            (Topic::Namespaces, watched) => policy_changes(ReplacedKind::Namespaces, watched),
+            (Topic::Constraints(kind), watched) => policy_changes(ReplacedKind::Constraints(kind.clone()), watched),
+            (Topic::Synced(gvk), watched) => synced_changes(gvk, watched),
+            (Topic::Crds, watched) => self.take_crds(watched),
+            (Topic::Configs | Topic::SyncSets, watched) => self.take_sync_wishes(&topic, watched).await,
+        };
+        self.awaited.remove(&topic);
+        self.send(changes).await
+    }
+
+    async fn send(&mut self, changes: Vec<Change>) -> Result<(), mpsc::error::SendError<FeedEvent>> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.sender.send(FeedEvent::Changes(changes)).await
+    }
+
+    async fn complete_if_due(&mut self) -> Result<(), mpsc::error::SendError<FeedEvent>> {
+        if self.is_complete || !self.awaited.is_empty() {
+            return Ok(());
+        }
+        self.is_complete = true;
+        self.sender.send(FeedEvent::Complete).await
+    }
+
+    /// Constraints of a kind can be watched from the moment the API server serves them.
+    fn take_crds(&mut self, watched: Watched) -> Vec<Change> {
+        let mut changes = Vec::new();
+        match watched {
+            Watched::All(crds) => {
+                let served: BTreeSet<String> = crds.iter().filter_map(established_kind).collect();
+                let gone: Vec<String> = self.watched_kinds().filter(|kind| !served.contains(*kind)).cloned().collect();
+                changes.extend(gone.into_iter().map(|kind| self.stop_kind(kind)));
+                self.known_crds.send_replace(crds.iter().map(|crd| crd.name().to_owned()).collect());
+                crds.iter().for_each(|crd| self.start_kind(crd));
+            }
+            Watched::Applied(crd) => {
+                self.start_kind(&crd);
+                self.known_crds.send_if_modified(|known| known.insert(crd.name().to_owned()));
+            }
+            Watched::Deleted(key) => {
+                let plural = key.name.strip_suffix(&format!(".{CONSTRAINTS_GROUP}")).unwrap_or(&key.name).to_owned();
+                let gone = self.watched_kinds().find(|kind| kind.to_lowercase() == plural).cloned();
+                changes.extend(gone.map(|kind| self.stop_kind(kind)));
+                self.known_crds.send_if_modified(|known| known.remove(&key.name));
+            }
+        }
+        changes
+    }
+
+    fn watched_kinds(&self) -> impl Iterator<Item = &String> {
+        self.running.keys().filter_map(|topic| match topic {
+            Topic::Constraints(kind) => Some(kind),
+            _ => None,
+        })
+    }
+
+    fn start_kind(&mut self, crd: &Object) {
+        let Some(kind) = established_kind(crd) else { return };
+        let topic = Topic::Constraints(kind.clone());
+        if !self.running.contains_key(&topic) {
+            let plural = crd.field(&["spec", "names", "plural"]).and_then(Value::as_str).unwrap_or_default();
+            self.start(topic, resource(CONSTRAINTS_GROUP, "v1beta1", &kind, plural), None);
+        }
+    }
+
+    fn stop_kind(&mut self, kind: String) -> Change {
+        info!(constraint_kind = kind, "constraint kind is gone");
+        self.stop(&Topic::Constraints(kind.clone()));
+        Change::Replace(ReplacedKind::Constraints(kind), Vec::new())
+    }
+
+    async fn take_sync_wishes(&mut self, topic: &Topic, watched: Watched) -> Vec<Change> {
+        match watched {
+            Watched::All(objects) => {
+                let kind = if *topic == Topic::Configs { "Config" } else { "SyncSet" };
+                self.sync_wishes.retain(|key, _| key.gvk.kind != kind);
+                self.sync_wishes.extend(objects.iter().map(|object| (object.key(), wished_kinds(object))));
+            }
+            Watched::Applied(object) => {
+                self.sync_wishes.insert(object.key(), wished_kinds(&object));
+            }
+            Watched::Deleted(key) => {
+                self.sync_wishes.remove(&key);
+            }
+        }
+        self.start_synced().await;
+        let wished: BTreeSet<&GroupVersionKind> = self.sync_wishes.values().flatten().collect();
+        let is_gone = |topic: &&Topic| matches!(topic, Topic::Synced(gvk) if !wished.contains(gvk));
+        let gone: Vec<Topic> = self.running.keys().filter(is_gone).cloned().collect();
+        let mut changes = Vec::new();
+        for topic in gone {
+            self.stop(&topic);
+            if let Topic::Synced(gvk) = topic {
+                changes.push(Change::Replace(ReplacedKind::Synced(gvk), Vec::new()));
+            }
+        }
+        changes
+    }
+
+    /// Starts watching every kind that is wished for, not watched yet, and known to the API server.
+    async fn start_synced(&mut self) {
+        let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
+        for gvk in wished {
+            let topic = Topic::Synced(gvk.clone());
+            if self.running.contains_key(&topic) {
+                continue;
+            }
+            let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
+            match kube::discovery::pinned_kind(&self.client, &pinned).await {
+                Ok((found, _)) => {
+                    info!(kind = %gvk, "syncing into the inventory");
+                    self.start(topic, found, None);
+                }
+                Err(error) => warn!(kind = %gvk, %error, "kind to sync is not known to the API server; looking again"),
+            }
+        }
+    }
+}
+
+fn policy_changes(kind: ReplacedKind, watched: Watched) -> Vec<Change> {
+    vec![match watched {
+        Watched::All(objects) => Change::Replace(kind, objects),
+        Watched::Applied(object) => Change::Apply(object),
+        Watched::Deleted(key) => Change::Delete(key),
+    }]
+}
+
+fn synced_changes(gvk: &GroupVersionKind, watched: Watched) -> Vec<Change> {
+    vec![match watched {
+        Watched::All(objects) => Change::Replace(ReplacedKind::Synced(gvk.clone()), objects),
+        Watched::Applied(object) => Change::Sync(object),
+        Watched::Deleted(key) => Change::Unsync(key),
+    }]
+}
+
+/// The kind of constraint that a CRD makes, once the API server serves it.
+fn established_kind(crd: &Object) -> Option<String> {
+    let conditions = crd.field(&["status", "conditions"])?.as_array()?;
+    let is_established = conditions.iter().any(|condition| {
+        condition.get("type").and_then(Value::as_str) == Some("Established")
+            && condition.get("status").and_then(Value::as_str) == Some("True")
+    });
+    let kind = crd.field(&["spec", "names", "kind"])?.as_str()?;
+    (is_established && !crd.is_terminating()).then(|| kind.to_owned())
+}
+
+/// `spec.sync.syncOnly` of the Config named `config`, or `spec.gvks` of a SyncSet.
+fn wished_kinds(object: &Object) -> Vec<GroupVersionKind> {
+    let list = match object.gvk().kind.as_str() {
+        "Config" if object.name() != "config" => None,
+        "Config" => object.field(&["spec", "sync", "syncOnly"]),
+        _ => object.field(&["spec", "gvks"]),
+    };
+    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let entries = list.and_then(Value::as_array).into_iter().flatten();
+    entries
+        .map(|entry| GroupVersionKind {
+            group: text(entry, "group"),
+            version: text(entry, "version"),
+            kind: text(entry, "kind"),
+        })
+        .collect()
+}

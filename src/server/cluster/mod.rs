@@ -1,0 +1,106 @@
+//! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
+
+mod constraint_crds;
+mod feed;
+mod status;
+mod watches;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::sync::{mpsc, watch};
+
+use super::writer::Report;
+use super::{FeedEvent, ServeError};
+use crate::model::object::Object;
+use crate::policy::snapshot::SnapshotHandle;
+
+/// A Namespace is looked up while an API server waits: not for long.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
+/// Names this process in the API server's record of who set which field.
+const FIELD_MANAGER: &str = "admit";
+
+/// How to reach the cluster, and who this process is in it.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// `--kubeconfig`; in-cluster configuration when absent.
+    pub kubeconfig: Option<PathBuf>,
+    /// Name of this process in `status.byPod` (`POD_NAME`).
+    pub pod_name: String,
+    /// `--operation`: what it is listed as doing.
+    pub operations: Vec<String>,
+}
+
+/// The loops that keep the process and the cluster in step.
+pub(super) struct Loops {
+    client: Client,
+    options: ClusterOptions,
+    snapshots: Arc<SnapshotHandle>,
+    reports: watch::Receiver<Report>,
+}
+
+/// Makes a client. Nothing is asked of the API server yet: it may come up later than we do.
+pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeError> {
+    let config = match &options.kubeconfig {
+        Some(path) => {
+            let failed = |error| ServeError::Client(format!("--kubeconfig {}: {error}", path.display()));
+            let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(failed)?
+        }
+        None => Config::incluster().map_err(|error| {
+            let help = "outside a cluster, give --kubeconfig FILE, or --policies DIR to take policies from files";
+            ServeError::Client(format!("no in-cluster configuration: {error}; {help}"))
+        })?,
+    };
+    Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()))
+}
+
+/// A Namespace, from the API server itself.
+pub(super) async fn fetch_namespace(client: Client, name: &str) -> Result<Object, String> {
+    let resource = watches::core_resource("Namespace", "namespaces");
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let found = tokio::time::timeout(LOOKUP_LIMIT, api.get(name)).await;
+    let object = found.map_err(|_| format!("namespace {name}: the API server did not answer in time"))?;
+    let object = object.map_err(|error| format!("namespace {name}: {error}"))?;
+    to_object(object, &resource).map_err(|error| format!("namespace {name}: {error}"))
+}
+
+impl Loops {
+    pub(super) fn new(
+        client: Client,
+        options: ClusterOptions,
+        snapshots: Arc<SnapshotHandle>,
+        reports: watch::Receiver<Report>,
+    ) -> Self {
+        Self { client, options, snapshots, reports }
+    }
+
+    /// Each loop with its name. None of them ever ends by itself.
+    pub(super) fn into_tasks(self, sender: mpsc::Sender<FeedEvent>) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
+        let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
+        let feed = feed::Feed::new(self.client.clone(), sender, crd_sender);
+        let generate = constraint_crds::run(self.client.clone(), self.snapshots, self.reports.clone(), crds);
+        let statuses = status::run(self.client, self.options, self.reports);
+        vec![
+            ("cluster feed", Box::pin(feed.run())),
+            ("constraint CRD loop", Box::pin(generate)),
+            ("status loop", Box::pin(statuses)),
+        ]
+    }
+}
+
+/// Items of a list do not say their own type; the resource they were listed by does.
+fn to_object(object: DynamicObject, resource: &ApiResource) -> Result<Object, String> {
+    let mut value = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    for (key, text) in [("apiVersion", &resource.api_version), ("kind", &resource.kind)] {
+        if value.get(key).is_none_or(serde_json::Value::is_null) {
+            value[key] = text.as_str().into();
+        }
+    }
+    Object::from_value(value).map_err(|error| error.to_string())
+}

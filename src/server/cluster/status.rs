@@ -1,0 +1,146 @@
+//! `status.byPod` of templates and constraints: what this process makes of them, written only when it changed.
+//!
+//! Each process owns the entry with its own id and leaves the others alone; a conflicting write is tried again on the
+//! newer object, which the watch brings.
+
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::ClusterOptions;
+use super::watches::resource;
+use crate::model::object::Object;
+use crate::policy::snapshot::{ErrorPlace, ResourceError};
+use crate::server::writer::{Report, ResourceState};
+
+/// Rest before trying again what the API server refused.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Writes statuses for ever.
+pub(super) async fn run(client: Client, options: ClusterOptions, mut reports: watch::Receiver<Report>) {
+    loop {
+        let report = reports.borrow_and_update().clone();
+        let mut all_written = true;
+        for state in &report.resources {
+            all_written &= write(&client, &options, state).await;
+        }
+        let pause = if all_written { Duration::from_secs(3_600) } else { RETRY };
+        tokio::select! {
+            changed = reports.changed() => if changed.is_err() { std::future::pending().await },
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn write(client: &Client, options: &ClusterOptions, state: &ResourceState) -> bool {
+    let object = &state.object;
+    let Some(status) = new_status(options, state) else { return true };
+    let gvk = object.gvk();
+    let plural =
+        if gvk.kind == "ConstraintTemplate" { "constrainttemplates".to_owned() } else { gvk.kind.to_lowercase() };
+    let api: Api<DynamicObject> =
+        Api::all_with(client.clone(), &resource(&gvk.group, &gvk.version, &gvk.kind, &plural));
+    // With the version that was read, a status that somebody else wrote meanwhile is not overwritten.
+    let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": status});
+    match api.patch_status(object.name(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(_) => true,
+        Err(kube::Error::Api(error)) if error.code == 404 || error.code == 409 => true,
+        Err(error) => {
+            warn!(resource = %object.key(), %error, "failed to write the status");
+            false
+        }
+    }
+}
+
+/// The fields of `status` to change; `None` when they say so already.
+fn new_status(options: &ClusterOptions, state: &ResourceState) -> Option<Value> {
+    let object = &state.object;
+    let is_template = object.gvk().kind == "ConstraintTemplate";
+    let entry = pod_entry(options, state, is_template);
+    let id = |entry: &Value| entry.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let current = object.field(&["status", "byPod"]).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut entries: Vec<Value> = current.iter().filter(|one| id(one) != options.pod_name).cloned().collect();
+    entries.push(entry);
+    entries.sort_by_key(&id);
+    let was_created = object.field(&["status", "created"]).and_then(Value::as_bool);
+    // Sticky, as in Gatekeeper: a template that once worked stays created.
+    let created = was_created == Some(true) || (state.errors.is_empty() && state.is_in_force);
+    let is_unchanged = entries == current && (!is_template || was_created == Some(created));
+    let status = if is_template { json!({"byPod": entries, "created": created}) } else { json!({"byPod": entries}) };
+    (!is_unchanged).then_some(status)
+}
+
+fn pod_entry(options: &ClusterOptions, state: &ResourceState, is_template: bool) -> Value {
+    let object: &Object = &state.object;
+    let mut entry = Map::new();
+    entry.insert("id".to_owned(), options.pod_name.as_str().into());
+    entry.insert("observedGeneration".to_owned(), object.generation().into());
+    entry.insert("operations".to_owned(), options.operations.clone().into());
+    let uid_key = if is_template { "templateUID" } else { "constraintUID" };
+    entry.insert(uid_key.to_owned(), object.uid().into());
+    if !is_template {
+        entry.insert("enforced".to_owned(), state.is_in_force.into());
+    }
+    if !state.errors.is_empty() {
+        entry.insert("errors".to_owned(), state.errors.iter().map(error_entry).collect());
+    }
+    Value::Object(entry)
+}
+
+fn error_entry(error: &ResourceError) -> Value {
+    let location = match &error.place {
+        ErrorPlace::Field(path) => path.to_string(),
+        ErrorPlace::Text { field, line, column } => format!("{field}:{line}:{column}"),
+    };
+    let suffix = if error.previous_in_force { "; the previous version stays in force" } else { "" };
+    json!({"code": error.code, "message": format!("{}{suffix}", error.message), "location": location})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::object::FieldPath;
+
+    fn options() -> ClusterOptions {
+        ClusterOptions { kubeconfig: None, pod_name: "pod-b".to_owned(), operations: vec!["webhook".to_owned()] }
+    }
+
+    fn state(status: Value, errors: Vec<ResourceError>) -> ResourceState {
+        let object = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+            "metadata": {"name": "a", "uid": "u1", "generation": 3}, "status": status});
+        let is_in_force = errors.is_empty();
+        ResourceState { object: Arc::new(Object::from_value(object).unwrap()), errors, is_in_force }
+    }
+
+    #[test]
+    fn keeps_the_entries_of_others_and_writes_once() {
+        let status =
+            new_status(&options(), &state(json!({"byPod": [{"id": "pod-c"}, {"id": "pod-a"}]}), vec![])).unwrap();
+        let ids: Vec<_> = status["byPod"].as_array().unwrap().iter().map(|entry| entry["id"].clone()).collect();
+        assert_eq!((ids, &status["created"]), (vec![json!("pod-a"), json!("pod-b"), json!("pod-c")], &json!(true)));
+        assert_eq!(new_status(&options(), &state(status, vec![])), None);
+    }
+
+    #[test]
+    fn errors_are_listed_with_their_place_and_created_is_sticky() {
+        let error = ResourceError {
+            key: state(json!({}), vec![]).object.key(),
+            code: "ingest_error",
+            message: "bad".to_owned(),
+            place: ErrorPlace::Text { field: FieldPath::from(["spec", "rego"]), line: 3, column: 7 },
+            previous_in_force: true,
+        };
+        let status = new_status(&options(), &state(json!({"created": true}), vec![error])).unwrap();
+        assert_eq!(status["created"], json!(true));
+        assert_eq!(
+            status["byPod"][0]["errors"],
+            json!([{"code": "ingest_error", "message": "bad; the previous version stays in force", "location": "spec.rego:3:7"}])
+        );
+    }
+}

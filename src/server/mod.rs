@@ -1,0 +1,207 @@
+//! The long-running process: the webhook that API servers call, and the loops that feed it.
+//!
+//! Every long-running task is started in [`run`] and nowhere else. A task that ends, other than by shutdown, ends the
+//! process: a webhook that lives on with stale policies would be worse than one that restarts.
+
+mod address;
+mod certificates;
+mod cluster;
+mod health;
+pub mod loopback;
+pub mod telemetry;
+mod webhook;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle};
+use telemetry::metrics::Metrics;
+
+pub use address::ListenAddress;
+pub use certificates::{SelfSigned, self_signed};
+pub use cluster::ClusterOptions;
+pub use webhook::TlsVersion;
+
+/// How the process serves; one field a flag.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// `--host` and `--port`.
+    pub address: ListenAddress,
+    /// `--health-addr`.
+    pub health_address: ListenAddress,
+    /// `--prometheus-port`, on the same host as the webhook.
+    pub metrics_address: ListenAddress,
+    /// `--cert-dir`: holds `tls.crt` and `tls.key`.
+    pub certificate_directory: PathBuf,
+    /// `--tls-min-version`.
+    pub tls_min_version: TlsVersion,
+    /// `--max-serving-threads`, resolved to a number.
+    pub serving_threads: usize,
+    /// `--max-request-bytes`.
+    pub max_request_bytes: usize,
+    /// `--shutdown-delay`.
+    pub shutdown_delay: Duration,
+    /// `--log-denies`.
+    pub log_denies: bool,
+    /// What policies may use.
+    pub build: BuildOptions,
+    /// Namespace that the process runs in (`POD_NAMESPACE`).
+    pub pod_namespace: String,
+}
+
+/// Where policies come from.
+#[derive(Debug)]
+pub enum PolicySource {
+    /// A cluster's API server.
+    Cluster(ClusterOptions),
+    /// Somebody else, who sends every change: files.
+    Feed(mpsc::Receiver<FeedEvent>),
+}
+
+/// What a feed of policies says. Events are applied in order.
+#[derive(Debug)]
+pub enum FeedEvent {
+    /// Resources changed.
+    Changes(Vec<Change>),
+    /// Everything that existed at start has been sent.
+    Complete,
+}
+
+/// Addresses that were bound; ports are known even when 0 was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct BoundAddresses {
+    /// The webhook.
+    pub webhook: std::net::SocketAddr,
+    /// Health and readiness.
+    pub health: std::net::SocketAddr,
+    /// Metrics.
+    pub metrics: std::net::SocketAddr,
+}
+
+/// Why the server stopped, or never started.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address} for {purpose}: {cause}")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// Who would listen.
+        purpose: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The certificate or key cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] certificates::CertificateError),
+    /// The cluster cannot be reached with what is configured.
+    #[error("failed to configure the Kubernetes client: {0}")]
+    Client(String),
+    /// TLS cannot be set up.
+    #[error("failed to set up TLS: {0}")]
+    Tls(String),
+    /// A task ended that should not.
+    #[error("{0} ended unexpectedly")]
+    TaskEnded(&'static str),
+}
+
+/// Serves until `shutdown` says so, then drains: keeps serving for the shutdown delay, so that endpoints can be taken
+/// out of rotation, and then finishes what is in flight. Bound addresses are sent as soon as all of them are known.
+///
+/// # Errors
+/// When something cannot be started, or a task ends that should not.
+pub async fn run(
+    options: ServeOptions,
+    source: PolicySource,
+    bound: tokio::sync::oneshot::Sender<BoundAddresses>,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    let metrics = Arc::new(Metrics::new());
+    let snapshots = Arc::new(SnapshotHandle::default());
+    let (ready_sender, ready) = watch::channel(false);
+    let (report_sender, reports) = watch::channel(writer::Report::default());
+
+    let certificates = certificates::Certificates::load(&options.certificate_directory)?;
+    let listener = webhook::bind(&options.address, "the webhook").await?;
+    let health_listener = webhook::bind(&options.health_address, "health checks").await?;
+    let metrics_listener = webhook::bind(&options.metrics_address, "metrics").await?;
+    let addresses = BoundAddresses {
+        webhook: local_address(&listener)?,
+        health: local_address(&health_listener)?,
+        metrics: local_address(&metrics_listener)?,
+    };
+    info!(webhook = %addresses.webhook, health = %addresses.health, metrics = %addresses.metrics, "listening");
+
+    let mut tasks = tokio::task::JoinSet::new();
+    let (feed, namespaces) = match source {
+        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None),
+        PolicySource::Cluster(cluster_options) => {
+            let client = cluster::connect(&cluster_options).await?;
+            let (sender, feed) = mpsc::channel(1_024);
+            let loops = cluster::Loops::new(client.clone(), cluster_options, snapshots.clone(), reports);
+            for (name, task) in loops.into_tasks(sender) {
+                tasks.spawn(async move {
+                    task.await;
+                    name
+                });
+            }
+            (feed, webhook::NamespaceSource::Cluster(client))
+        }
+    };
+    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone());
+    tasks.spawn(async move {
+        writer.run(ready_sender, report_sender).await;
+        "policy writer"
+    });
+    let resolver = certificates.clone();
+    tasks.spawn(async move {
+        certificates.watch().await;
+        "certificate watch"
+    });
+    let exposed = metrics.clone();
+    tasks.spawn(async move {
+        health::serve(health_listener, metrics_listener, ready, exposed).await;
+        "health server"
+    });
+    // Bound addresses are for whoever started the server in this process; nobody may care.
+    let _ = bound.send(addresses);
+
+    let webhook = webhook::Webhook::new(&options, resolver, snapshots, namespaces, metrics)?;
+    let (stop_sender, stop) = watch::channel(false);
+    let mut serving = tokio::spawn(webhook.serve(listener, stop));
+    tokio::select! {
+        _ = shutdown.wait_for(|stop| *stop) => {}
+        ended = tasks.join_next() => return Err(task_ended(ended)),
+        _ = &mut serving => return Err(ServeError::TaskEnded("webhook")),
+    }
+    info!(delay_seconds = options.shutdown_delay.as_secs(), "shutting down; serving until the delay is over");
+    tokio::time::sleep(options.shutdown_delay).await;
+    let _ = stop_sender.send(true);
+    if tokio::time::timeout(Duration::from_secs(60), serving).await.is_err() {
+        error!("requests were still in flight a minute after the shutdown delay; giving up on them");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn task_ended(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> ServeError {
+    match ended {
+        Some(Ok(name)) => ServeError::TaskEnded(name),
+        Some(Err(error)) => {
+            error!(%error, "a task failed");
+            ServeError::TaskEnded("a task")
+        }
+        None => ServeError::TaskEnded("every task"),
+    }
+}
+
+fn local_address(listener: &tokio::net::TcpListener) -> Result<std::net::SocketAddr, ServeError> {
+    let failed = |cause| ServeError::Listen { address: String::new(), purpose: "a socket", cause };
+    listener.local_addr().map_err(failed)
+}

@@ -1,0 +1,204 @@
+//! Metrics under Gatekeeper's names, so that its dashboards and alerts go on working.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::policy::evaluate::Decision;
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter<u64, AtomicU64>>,
+    request_duration: Family<StatusLabels, Histogram, fn() -> Histogram>,
+    templates: Family<StateLabels, Gauge>,
+    constraints: Family<ConstraintLabels, Gauge>,
+    ingestions: Family<StateLabels, Counter<u64, AtomicU64>>,
+    ingestion_duration: Family<StateLabels, Histogram, fn() -> Histogram>,
+}
+
+/// How a request ended, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AdmissionStatus(Decision);
+
+/// Whether a policy is in force as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(
+    non_camel_case_types,
+    reason = "the derive writes variants as they are, and Gatekeeper's labels are lower case"
+)]
+pub(crate) enum State {
+    active,
+    error,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    admission_status: AdmissionStatus,
+    admission_dryrun: DryRun,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct DryRun(bool);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    admission_status: AdmissionStatus,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    status: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConstraintLabels {
+    enforcement_action: &'static str,
+    status: State,
+}
+
+/// Values of `enforcement_action`; anything else counts as the last.
+pub(crate) const ACTIONS: [&str; 5] = ["deny", "dryrun", "warn", "scoped", "unrecognized"];
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("gatekeeper"),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(request_buckets),
+            templates: Family::default(),
+            constraints: Family::default(),
+            ingestions: Family::default(),
+            ingestion_duration: Family::new_with_constructor(ingestion_buckets),
+        };
+        let registry = &mut metrics.registry;
+        registry.register(
+            "validation_request_count",
+            "The number of requests that are routed to validation webhook",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "validation_request_duration_seconds",
+            "The response time in seconds of validation requests",
+            metrics.request_duration.clone(),
+        );
+        registry.register("constraint_templates", "Number of observed constraint templates", metrics.templates.clone());
+        registry.register("constraints", "Current number of known constraints", metrics.constraints.clone());
+        registry.register(
+            "constraint_template_ingestion_count",
+            "Total number of constraint template ingestion actions",
+            metrics.ingestions.clone(),
+        );
+        registry.register(
+            "constraint_template_ingestion_duration_seconds",
+            "How long it took to ingest a constraint template in seconds",
+            metrics.ingestion_duration.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one answered request.
+    pub(crate) fn request(&self, decision: Decision, is_dry_run: bool, seconds: f64) {
+        let admission_status = AdmissionStatus(decision);
+        let labels = RequestLabels { admission_status, admission_dryrun: DryRun(is_dry_run) };
+        self.requests.get_or_create(&labels).inc();
+        self.request_duration.get_or_create(&StatusLabels { admission_status }).observe(seconds);
+    }
+
+    /// Counts one compilation of templates that changed.
+    pub(crate) fn ingestion(&self, status: State, seconds: f64) {
+        self.ingestions.get_or_create(&StateLabels { status }).inc();
+        self.ingestion_duration.get_or_create(&StateLabels { status }).observe(seconds);
+    }
+
+    /// Sets how many templates there are.
+    pub(crate) fn templates(&self, status: State, count: usize) {
+        self.templates.get_or_create(&StateLabels { status }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many constraints of an action there are.
+    pub(crate) fn constraints(&self, action: &'static str, status: State, count: usize) {
+        let labels = ConstraintLabels { enforcement_action: action, status };
+        self.constraints.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The exposition in text.
+    ///
+    /// # Errors
+    /// When formatting fails.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EncodeLabelValue for AdmissionStatus {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let text = match self.0 {
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
+            Decision::Error => "error",
+        };
+        text.encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for DryRun {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        (if self.0 { "true" } else { "false" }).encode(encoder)
+    }
+}
+
+fn request_buckets() -> Histogram {
+    let milliseconds = (1..=9).map(|step| f64::from(step) / 1_000.0);
+    let hundredths = (1..=9).map(|step| f64::from(step) / 100.0);
+    let tenths = (1..=9).map(|step| f64::from(step) / 10.0);
+    let seconds = (2..=20).map(|step| f64::from(step) / 2.0);
+    Histogram::new(milliseconds.chain(hundredths).chain(tenths).chain(seconds))
+}
+
+fn ingestion_buckets() -> Histogram {
+    let hundredths = (1..=9).map(|step| f64::from(step) / 100.0);
+    let tenths = (1..=5).map(|step| f64::from(step) / 10.0);
+    let seconds = (1..=5).map(f64::from);
+    Histogram::new(hundredths.chain(tenths).chain(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_gatekeepers() {
+        let metrics = Metrics::new();
+        metrics.request(Decision::Deny, false, 0.002);
+        metrics.templates(State::active, 4);
+        metrics.constraints("deny", State::error, 1);
+        metrics.ingestion(State::active, 0.02);
+        let text = metrics.encode().unwrap();
+        for line in [
+            "gatekeeper_validation_request_count_total{admission_status=\"deny\",admission_dryrun=\"false\"} 1",
+            "gatekeeper_validation_request_duration_seconds_bucket{le=\"0.002\",admission_status=\"deny\"} 1",
+            "gatekeeper_constraint_templates{status=\"active\"} 4",
+            "gatekeeper_constraints{enforcement_action=\"deny\",status=\"error\"} 1",
+            "gatekeeper_constraint_template_ingestion_count_total{status=\"active\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The one writer: takes changes, builds snapshots, publishes them.
+//!
+//! Bursts are drained before a build, and building happens off the async threads, so that a thousand constraints
+//! arriving at once cost a few builds and no request waits for one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+use super::FeedEvent;
+use super::telemetry::metrics::{ACTIONS, Metrics, State};
+use crate::model::object::Object;
+use crate::policy::snapshot::{BuildOptions, ResourceError, Snapshot, SnapshotHandle, Store, build};
+
+/// What became of the resources in the last build.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Report {
+    /// Templates and constraints as they are, each with what is wrong with it.
+    pub(super) resources: Vec<ResourceState>,
+    /// Whether everything that existed at start has been seen.
+    pub(super) is_complete: bool,
+}
+
+/// One resource and its errors.
+#[derive(Clone, Debug)]
+pub(super) struct ResourceState {
+    pub(super) object: Arc<Object>,
+    pub(super) errors: Vec<ResourceError>,
+    /// Whether some version of it is in force.
+    pub(super) is_in_force: bool,
+}
+
+/// Owns the store.
+pub(super) struct Writer {
+    feed: mpsc::Receiver<FeedEvent>,
+    snapshots: Arc<SnapshotHandle>,
+    options: BuildOptions,
+    metrics: Arc<Metrics>,
+    store: Store,
+    errors: Vec<ResourceError>,
+    is_complete: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        feed: mpsc::Receiver<FeedEvent>,
+        snapshots: Arc<SnapshotHandle>,
+        options: BuildOptions,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (store, errors, is_complete) = (Store::default(), Vec::new(), false);
+        Self { feed, snapshots, options, metrics, store, errors, is_complete }
+    }
+
+    /// Runs until the feed ends.
+    pub(super) async fn run(mut self, ready: watch::Sender<bool>, reports: watch::Sender<Report>) {
+        let mut burst = Vec::new();
+        while self.feed.recv_many(&mut burst, 1_024).await > 0 {
+            let events = std::mem::take(&mut burst);
+            let previous = self.snapshots.load();
+            let built = tokio::task::spawn_blocking(move || self.build(events, &previous));
+            let (writer, snapshot) = match built.await {
+                Ok(built) => built,
+                Err(error) => {
+                    error!(%error, "building a snapshot panicked");
+                    return;
+                }
+            };
+            self = writer;
+            let snapshot = Arc::new(snapshot);
+            self.snapshots.publish(Arc::clone(&snapshot));
+            let report = self.report(&snapshot);
+            self.count(&report);
+            // The other ends may be gone: without a cluster nobody reads reports.
+            let _ = reports.send(report);
+            if self.is_complete && !*ready.borrow() {
+                info!(constraints = snapshot.constraints().len(), "ready");
+                let _ = ready.send(true);
+            }
+        }
+    }
+
+    fn build(mut self, events: Vec<FeedEvent>, previous: &Snapshot) -> (Self, Snapshot) {
+        for event in events {
+            match event {
+                FeedEvent::Changes(changes) => changes.into_iter().for_each(|change| self.store.apply(change)),
+                FeedEvent::Complete => self.is_complete = true,
+            }
+        }
+        let started = Instant::now();
+        let (snapshot, errors) = build(&self.store, previous, self.options);
+        self.log(&snapshot, previous, &errors, started.elapsed().as_secs_f64());
+        self.errors = errors;
+        (self, snapshot)
+    }
+
+    fn log(&self, snapshot: &Snapshot, previous: &Snapshot, errors: &[ResourceError], seconds: f64) {
+        for compiled in snapshot.templates() {
+            if !previous.templates().any(|before| Arc::ptr_eq(before, compiled)) {
+                self.metrics.ingestion(State::active, seconds);
+                info!(
+                    process = "constraint_template_controller",
+                    template_name = compiled.template.object.name(),
+                    "template is in force"
+                );
+            }
+        }
+        for found in errors.iter().filter(|found| !self.errors.contains(found)) {
+            if found.code == "ingest_error" && found.key.gvk.kind == "ConstraintTemplate" {
+                self.metrics.ingestion(State::error, seconds);
+            }
+            error!(
+                resource = %found.key,
+                code = found.code,
+                previous_version_in_force = found.previous_in_force,
+                "policy refused: {}",
+                found.message
+            );
+        }
+        for mended in self.errors.iter().filter(|before| errors.iter().all(|now| now.key != before.key)) {
+            info!(resource = %mended.key, "policy is valid again or gone");
+        }
+    }
+
+    fn count(&self, report: &Report) {
+        let is_template = |state: &&ResourceState| state.object.gvk().kind == "ConstraintTemplate";
+        for status in [State::active, State::error] {
+            let of_status = |state: &&ResourceState| (status == State::error) != state.errors.is_empty();
+            let templates = report.resources.iter().filter(is_template).filter(of_status).count();
+            self.metrics.templates(status, templates);
+            for action in ACTIONS {
+                let of_action = |state: &&ResourceState| action_label(&state.object) == action;
+                let constraints = report.resources.iter().filter(|state| !is_template(state));
+                self.metrics.constraints(action, status, constraints.filter(of_status).filter(of_action).count());
+            }
+        }
+    }
+
+    fn report(&self, snapshot: &Snapshot) -> Report {
+        let state = |object: &Arc<Object>, is_in_force: bool| {
+            let key = object.key();
+            let errors = self.errors.iter().filter(|error| error.key == key).cloned().collect();
+            ResourceState { object: Arc::clone(object), errors, is_in_force }
+        };
+        let names: BTreeSet<&str> = snapshot.templates().map(|one| one.template.object.name()).collect();
+        let enforced: BTreeSet<(&str, &str)> =
+            snapshot.constraints().iter().map(|one| (one.constraint.kind(), one.constraint.name())).collect();
+        let templates = self.store.templates().map(|object| state(object, names.contains(object.name())));
+        let constraints = self
+            .store
+            .constraints()
+            .map(|object| state(object, enforced.contains(&(object.gvk().kind.as_str(), object.name()))));
+        Report { resources: templates.chain(constraints).collect(), is_complete: self.is_complete }
+    }
+}
+
+fn action_label(constraint: &Object) -> &'static str {
+    let written = constraint.field(&["spec", "enforcementAction"]).and_then(serde_json::Value::as_str);
+    let action = written.filter(|text| !text.is_empty()).unwrap_or("deny");
+    ACTIONS.into_iter().find(|known| *known == action).unwrap_or("unrecognized")
+}

@@ -1,0 +1,49 @@
+//! Measurements in the formats people and programs read; one file a format.
+
+mod comparison;
+mod json;
+mod table;
+mod yaml;
+
+use super::{Comparison, Measurement};
+
+pub use super::baseline::render as render_baseline;
+
+/// A format of `admit bench`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// A list of measurements, one for each engine.
+    Json,
+    /// The same in YAML.
+    Yaml,
+}
+
+/// Renders a measurement.
+pub fn render(format: Format, measurement: &Measurement) -> String {
+    match format {
+        Format::Table => table::render(measurement),
+        Format::Json => json::render(measurement),
+        Format::Yaml => yaml::render(measurement),
+    }
+}
+
+/// Renders a comparison, for people.
+pub fn render_comparison(comparison: &Comparison) -> String {
+    comparison::render(comparison)
+}
+
+/// Rows as columns of text: left-aligned, two spaces apart, nothing behind the last.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let lengths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        lengths.max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}

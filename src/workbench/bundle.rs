@@ -1,0 +1,117 @@
+//! Files to a snapshot: the same store and the same builder as in the cluster, fed from documents.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::diagnostic::Diagnostic;
+use crate::manifest::{self, Document, Source};
+use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
+use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
+
+/// Everything that was read, and the policies among it compiled.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    /// The policies, and all objects as inventory.
+    pub snapshot: Snapshot,
+    /// Every object, in the order in which it was read.
+    pub objects: Vec<BundledObject>,
+}
+
+/// An object and the document that it was read from.
+#[derive(Clone, Debug)]
+pub struct BundledObject {
+    /// The object.
+    pub object: Arc<Object>,
+    /// Where it stands.
+    pub document: Arc<Document>,
+}
+
+/// Reads files, directories and the input, and compiles what is a policy. Everything that is wrong is returned, the
+/// rest is usable.
+pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
+    let (documents, errors) = manifest::read(paths, stdin);
+    let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
+    let (objects, mut problems) = read_objects(documents);
+    diagnostics.append(&mut problems);
+    let mut store = Store::default();
+    for bundled in &objects {
+        policy_change(&bundled.object).into_iter().for_each(|change| store.apply(change));
+        store.apply(Change::Sync(Object::clone(&bundled.object)));
+    }
+    // The API server has it in every cluster.
+    if !objects.iter().any(|bundled| bundled.object.is_namespace() && bundled.object.name() == "default") {
+        store.apply(Change::Apply(default_namespace()));
+    }
+    let (snapshot, errors) = build(&store, &Snapshot::default(), options);
+    diagnostics.extend(resource_diagnostics(&errors, &objects));
+    (Bundle { snapshot, objects }, diagnostics)
+}
+
+/// Objects out of texts that are in memory, each with the name to show for it.
+pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic>) {
+    let (mut objects, mut diagnostics) = (Vec::new(), Vec::new());
+    for (name, text) in texts {
+        let (documents, errors) = manifest::parse(&Arc::new(Source::new(*name, (*text).to_owned())));
+        diagnostics.extend(errors.into_iter().map(Diagnostic::from));
+        let (mut found, mut problems) = read_objects(documents);
+        objects.append(&mut found);
+        diagnostics.append(&mut problems);
+    }
+    (objects, diagnostics)
+}
+
+/// What an object from a file means to a server: a policy or Namespace is one, everything else is inventory.
+pub fn feed_changes(object: &Object) -> Vec<Change> {
+    let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
+    policy_change(object).into_iter().chain(sync).collect()
+}
+
+/// Documents as objects; what is none is reported at its first line.
+pub(super) fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagnostic>) {
+    let mut objects = Vec::new();
+    let mut diagnostics = Vec::new();
+    for document in documents {
+        match Object::from_value(document.value().clone()) {
+            Ok(object) => objects.push(BundledObject { object: Arc::new(object), document: Arc::new(document) }),
+            Err(error) => {
+                let location = document.locate(&error.path).location;
+                let is_whole = error.path == FieldPath::root();
+                let message = if is_whole { error.message.clone() } else { error.to_string() };
+                let help = "a Kubernetes object begins with its type, for example `apiVersion: v1` and `kind: Pod`";
+                let diagnostic = Diagnostic::at(&document, &location, message);
+                diagnostics.push(Diagnostic { help: Some(help.to_owned()), ..diagnostic });
+            }
+        }
+    }
+    (objects, diagnostics)
+}
+
+/// The change that a policy or a Namespace makes; `None` for every other object.
+fn policy_change(object: &Object) -> Option<Change> {
+    (is_policy(object.gvk()) || object.is_namespace()).then(|| Change::Apply(object.clone()))
+}
+
+/// Whether objects of this type are templates or constraints.
+pub(super) fn is_policy(gvk: &GroupVersionKind) -> bool {
+    matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
+}
+
+/// Errors of resources at their place in the files.
+pub(super) fn resource_diagnostics(errors: &[ResourceError], objects: &[BundledObject]) -> Vec<Diagnostic> {
+    let by_key: BTreeMap<ObjectKey, &BundledObject> =
+        objects.iter().map(|bundled| (bundled.object.key(), bundled)).collect();
+    let found = errors.iter().filter_map(|error| Some((error, by_key.get(&error.key)?)));
+    found.map(|(error, bundled)| Diagnostic::of_resource(error, &bundled.document)).collect()
+}
+
+/// The Namespace that is in every cluster.
+pub(super) fn default_namespace() -> Object {
+    let value = serde_json::json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "default", "labels": {"kubernetes.io/metadata.name": "default"}}});
+    let gvk_is_there = Object::from_value(value);
+    #[expect(clippy::unwrap_used, reason = "the literal above names its apiVersion and kind")]
+    gvk_is_there.unwrap()
+}

@@ -1,0 +1,14 @@
+//! Tools for policy authors over the core: files to a snapshot, objects to results, results to reports.
+
+pub mod bench;
+pub mod bundle;
+pub mod diagnostic;
+pub mod file_feed;
+pub mod judge;
+pub mod rego;
+pub mod report;
+pub mod requests;
+pub mod suite;
+
+/// Stack of every thread that evaluates: evaluating recurses with the depth of documents and policies.
+pub const THREAD_STACK_BYTES: usize = 32 << 20;

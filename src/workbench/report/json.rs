@@ -1,0 +1,101 @@
+//! A list of results as Go's encoder writes it: four spaces, `<`, `>` and `&` escaped, `null` for an empty list.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+use serde_json::{Map, Value};
+
+use super::result_fields;
+use crate::workbench::judge::Judgement;
+
+/// Order of a result's keys, which Go takes from its struct.
+const KEYS: [&str; 8] =
+    ["target", "msg", "metadata", "constraint", "enforcementAction", "scopedActions", "violatingObject", "trace"];
+
+pub(super) fn render(judgements: &[Judgement]) -> String {
+    if judgements.is_empty() {
+        return "null".to_owned();
+    }
+    let results: Vec<OrderedResult> = judgements.iter().map(OrderedResult::new).collect();
+    let mut bytes = Vec::new();
+    let formatter = GoFormatter { pretty: PrettyFormatter::with_indent(b"    "), compact: CompactFormatter };
+    // Writing values to memory cannot fail.
+    let _ = results.serialize(&mut Serializer::with_formatter(&mut bytes, formatter));
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+struct OrderedResult(Map<String, Value>);
+
+impl OrderedResult {
+    fn new(judgement: &Judgement) -> Self {
+        let mut fields = result_fields(judgement);
+        fields.insert("violatingObject".to_owned(), judgement.object.object.value().clone());
+        fields.insert("trace".to_owned(), Value::Null);
+        Self(fields)
+    }
+}
+
+impl Serialize for OrderedResult {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(KEYS.iter().filter_map(|key| Some((key, self.0.get(*key)?))))
+    }
+}
+
+struct GoFormatter<'a> {
+    pretty: PrettyFormatter<'a>,
+    compact: CompactFormatter,
+}
+
+impl Formatter for GoFormatter<'_> {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let special = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+        let mut rest = fragment;
+        while let Some(position) = rest.find(special) {
+            let (before, after) = rest.split_at(position);
+            self.compact.write_string_fragment(writer, before)?;
+            let mut characters = after.chars();
+            if let Some(character) = characters.next() {
+                write!(writer, "\\u{:04x}", u32::from(character))?;
+            }
+            rest = characters.as_str();
+        }
+        self.compact.write_string_fragment(writer, rest)
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_array(writer)
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_array(writer)
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.pretty.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_array_value(writer)
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_object(writer)
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_object(writer)
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.pretty.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.end_object_value(writer)
+    }
+}

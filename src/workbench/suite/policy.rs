@@ -1,0 +1,137 @@
+//! A test's template and constraint, compiled; a case adds its inventory.
+
+use super::definition::{Case, FileReference, Test};
+use super::outcome::Failure;
+use super::subject::{documents, inventory, object, required};
+use crate::manifest::Document;
+use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::object::{GroupVersionKind, Object};
+use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
+use crate::workbench::diagnostic::Diagnostic;
+
+/// The policy of one test.
+pub(super) struct Policy {
+    template: Object,
+    constraint: Object,
+    /// Built without an inventory; what is compiled in it is reused by every case.
+    compiled: Snapshot,
+    options: BuildOptions,
+}
+
+impl Policy {
+    /// Reads and compiles; both must be valid.
+    pub(super) fn load(test: &Test, options: BuildOptions) -> Result<Self, Failure> {
+        if let Some(expansion) = &test.expansion {
+            let message = format!("expansion is not supported yet: {:?} is not applied", expansion.shown());
+            let help = "take the key `expansion` out to test the policy on the object itself, or verify this suite \
+                        with gator for now";
+            return Err(expansion.place.problem_with_help(message, help).into());
+        }
+        let (template_document, template) = load_template(test)?;
+        let (_, errors) = snapshot([&template], options);
+        if !errors.is_empty() {
+            return Err(refusals(&errors, &template_document, "adding template: "));
+        }
+        let (constraint_document, constraint) = load_constraint(test)?;
+        let (compiled, errors) = snapshot([&template, &constraint], options);
+        if !errors.is_empty() {
+            return Err(refusals(&errors, &constraint_document, ""));
+        }
+        Ok(Self { template, constraint, compiled, options })
+    }
+
+    /// The world of one case: the policy, and the case's inventory.
+    pub(super) fn with_inventory(&self, case: &Case) -> Result<Snapshot, Failure> {
+        let mut store = store([&self.template, &self.constraint]);
+        for file in &case.inventory {
+            for object in inventory(file)? {
+                if object.is_namespace() {
+                    store.apply(Change::Apply(object.clone()));
+                }
+                store.apply(Change::Sync(object));
+            }
+        }
+        // The policy is what it was when it compiled without errors.
+        let (snapshot, _) = build(&store, &self.compiled, self.options);
+        Ok(snapshot)
+    }
+}
+
+/// For tests that say `invalid`: the constraint must break its template's schema, and nothing else may be wrong.
+pub(super) fn check_invalid(test: &Test, options: BuildOptions) -> Result<(), Failure> {
+    let want = |got: &str| {
+        format!("constraint should have failed schema validation: got error {got} but want schema validation failed")
+    };
+    let refusal = match schema_refuses(test, options) {
+        Ok(true) => return Ok(()),
+        Ok(false) => Policy::load(test, options).err(),
+        Err(failure) => Some(failure),
+    };
+    match refusal {
+        None => Err(test.place.problem(want("<nil>")).into()),
+        Some(failure) => {
+            let reword = |problem: &Diagnostic| Diagnostic { message: want(&problem.message), ..problem.clone() };
+            Err(Failure::Input(failure.problems().iter().map(reword).collect()))
+        }
+    }
+}
+
+fn schema_refuses(test: &Test, options: BuildOptions) -> Result<bool, Failure> {
+    let (template_document, template) = load_template(test)?;
+    let (compiled, errors) = snapshot([&template], options);
+    if !errors.is_empty() {
+        return Err(refusals(&errors, &template_document, "adding template: "));
+    }
+    let (_, constraint) = load_constraint(test)?;
+    let template = compiled.templates().find(|one| one.template.kind == constraint.gvk().kind);
+    Ok(template.is_some_and(|template| !template.schema_errors(&constraint).is_empty()))
+}
+
+fn load_template(test: &Test) -> Result<(Document, Object), Failure> {
+    let help = "name the template's file: `template: template.yaml`";
+    let file = required(test.template.as_ref(), &test.place, "invalid Suite: missing template", help)?;
+    let is_template = |gvk: &GroupVersionKind| gvk.group == TEMPLATES_GROUP && gvk.kind == "ConstraintTemplate";
+    let message = format!("path {:?}: not a ConstraintTemplate", file.shown());
+    load(file, "ConstraintTemplate", is_template, &message)
+}
+
+fn load_constraint(test: &Test) -> Result<(Document, Object), Failure> {
+    let help = "name the constraint's file: `constraint: constraint.yaml`";
+    let file = required(test.constraint.as_ref(), &test.place, "invalid Suite: missing constraint", help)?;
+    load(file, "Constraint", |gvk| gvk.group == CONSTRAINTS_GROUP, "not a Constraint")
+}
+
+/// Only the first document counts, as in Gatekeeper.
+fn load(
+    file: &FileReference,
+    role: &str,
+    is_wanted: impl Fn(&GroupVersionKind) -> bool,
+    message: &str,
+) -> Result<(Document, Object), Failure> {
+    let Some(document) = documents(file, role)?.into_iter().next() else {
+        return Err(file.place.problem(message).into());
+    };
+    let object = object(&document)?;
+    if !is_wanted(object.gvk()) {
+        return Err(Diagnostic::at(&document, &document.location(), message).into());
+    }
+    Ok((document, object))
+}
+
+fn snapshot<const N: usize>(policies: [&Object; N], options: BuildOptions) -> (Snapshot, Vec<ResourceError>) {
+    build(&store(policies), &Snapshot::default(), options)
+}
+
+fn store<const N: usize>(policies: [&Object; N]) -> Store {
+    let mut store = Store::default();
+    policies.into_iter().for_each(|object| store.apply(Change::Apply(object.clone())));
+    store
+}
+
+fn refusals(errors: &[ResourceError], document: &Document, prefix: &str) -> Failure {
+    let to_problem = |error: &ResourceError| {
+        let problem = Diagnostic::of_resource(error, document);
+        Diagnostic { message: format!("{prefix}{}", error.message), ..problem }
+    };
+    Failure::Input(errors.iter().map(to_problem).collect())
+}

@@ -1,0 +1,98 @@
+//! Suites with their tests and cases as JSON. The format is admit's own: gator has none. Keys are added, never changed.
+
+use serde::Serialize;
+
+use crate::workbench::suite::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
+
+pub(super) fn render(outcomes: &[SuiteOutcome]) -> String {
+    let suites: Vec<Suite<'_>> = outcomes.iter().map(Suite::new).collect();
+    // Strings, numbers and lists: serialising them cannot fail.
+    let text = serde_json::to_string_pretty(&suites).unwrap_or_default();
+    format!("{text}\n")
+}
+
+#[derive(Serialize)]
+struct Suite<'a> {
+    path: &'a str,
+    result: &'static str,
+    seconds: f64,
+    tests: Vec<Test<'a>>,
+}
+
+#[derive(Serialize)]
+struct Test<'a> {
+    name: &'a str,
+    result: &'static str,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem<'a>>,
+    cases: Vec<Case<'a>>,
+}
+
+#[derive(Serialize)]
+struct Case<'a> {
+    name: &'a str,
+    result: &'static str,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem<'a>>,
+    /// The messages of all violations.
+    violations: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    message: &'a str,
+    place: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+impl<'a> Suite<'a> {
+    fn new(outcome: &'a SuiteOutcome) -> Self {
+        let result = match (outcome.is_skipped, outcome.has_failed()) {
+            (true, _) => "skip",
+            (false, true) => "fail",
+            (false, false) => "pass",
+        };
+        let tests = outcome.tests.iter().map(Test::new).collect();
+        Self { path: &outcome.path, result, seconds: outcome.duration().as_secs_f64(), tests }
+    }
+}
+
+impl<'a> Test<'a> {
+    fn new(outcome: &'a TestOutcome) -> Self {
+        Self {
+            name: &outcome.name,
+            result: if outcome.has_failed() { "fail" } else { result(&outcome.status) },
+            seconds: outcome.duration.as_secs_f64(),
+            problems: problems(&outcome.status),
+            cases: outcome.cases.iter().map(Case::new).collect(),
+        }
+    }
+}
+
+impl<'a> Case<'a> {
+    fn new(outcome: &'a CaseOutcome) -> Self {
+        Self {
+            name: &outcome.name,
+            result: result(&outcome.status),
+            seconds: outcome.duration.as_secs_f64(),
+            problems: problems(&outcome.status),
+            violations: &outcome.messages,
+        }
+    }
+}
+
+fn result(status: &Status) -> &'static str {
+    match status {
+        Status::Passed => "pass",
+        Status::Skipped => "skip",
+        Status::Failed(_) => "fail",
+    }
+}
+
+fn problems(status: &Status) -> Vec<Problem<'_>> {
+    let problems = status.failure().map(Failure::problems).unwrap_or_default();
+    problems.iter().map(|one| Problem { message: &one.message, place: &one.place, help: one.help.as_deref() }).collect()
+}

@@ -1,0 +1,78 @@
+//! Running one suite: its tests side by side, the cases of a test one after another.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::definition::{Case, Suite, Test};
+use super::filter::Filter;
+use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
+use super::policy::{Policy, check_invalid};
+use super::subject;
+use crate::model::api::EnforcementPoint;
+use crate::policy::engine::Deadline;
+use crate::policy::evaluate::{EvalContext, validate};
+use crate::policy::snapshot::BuildOptions;
+
+/// Runs a suite.
+pub(super) fn run(suite: &Suite, filter: &Filter, options: BuildOptions) -> SuiteOutcome {
+    let tests = if suite.skip { &[] } else { suite.tests.as_slice() };
+    SuiteOutcome {
+        path: suite.path.clone(),
+        tests: tests.par_iter().map(|test| run_test(test, filter, options)).collect(),
+        is_skipped: suite.skip,
+    }
+}
+
+fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome {
+    let started = Instant::now();
+    let mut cases = Vec::new();
+    let is_included = filter.includes_test(&test.name, test.cases.iter().map(|case| case.name.as_str()));
+    let status = if test.skip || !is_included {
+        Status::Skipped
+    } else if test.invalid {
+        // Its cases are not run: there is no constraint to run them with.
+        Status::from(check_invalid(test, options))
+    } else {
+        match Policy::load(test, options) {
+            Ok(policy) => {
+                let run = |case| run_case(&policy, case, filter.includes_case(&test.name, &case.name));
+                cases = test.cases.iter().map(run).collect();
+                Status::Passed
+            }
+            Err(failure) => Status::Failed(failure),
+        }
+    };
+    TestOutcome { name: test.name.clone(), status, cases, duration: started.elapsed() }
+}
+
+fn run_case(policy: &Policy, case: &Case, is_included: bool) -> CaseOutcome {
+    let started = Instant::now();
+    let mut messages = Vec::new();
+    let status =
+        if case.skip || !is_included { Status::Skipped } else { Status::from(try_case(policy, case, &mut messages)) };
+    CaseOutcome { name: case.name.clone(), status, messages, duration: started.elapsed() }
+}
+
+/// Every violation counts, whatever its enforcement action.
+fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>) -> Result<(), Failure> {
+    let help = "name the file of the object to judge: `object: pod.yaml`";
+    let file = subject::required(case.object.as_ref(), &case.place, "invalid Case: must define object", help)?;
+    if case.assertions.is_empty() {
+        let help = "say what is expected, for example `assertions: [{violations: no}]`";
+        return Err(case.place.problem_with_help("invalid Case: assertions must be non-empty", help).into());
+    }
+    let snapshot = policy.with_inventory(case)?;
+    let review = subject::review(file, &snapshot)?;
+    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let evaluation =
+        validate(&snapshot, &review, context).map_err(|failure| file.place.problem(failure.to_string()))?;
+    messages.extend(evaluation.violations.into_iter().map(|violation| violation.message));
+    case.assertions.iter().try_for_each(|assertion| assertion.check(messages))
+}
+
+impl From<Result<(), Failure>> for Status {
+    fn from(result: Result<(), Failure>) -> Self {
+        result.map_or_else(Self::Failed, |()| Self::Passed)
+    }
+}

@@ -1,0 +1,75 @@
+//! etcd and kube-apiserver as plain processes on loopback.
+
+use std::{fs, net::TcpStream, path::Path, sync::Arc, time::Duration};
+
+use super::{
+    User,
+    binaries::Binaries,
+    certificates::CertificateAuthority,
+    processes::{NotReady, Reaper, Server, free_port},
+};
+
+/// Takes about 5 s; but something may compile beside it.
+const START: Duration = Duration::from_secs(120);
+
+pub(crate) fn start_etcd(reaper: &Arc<Reaper>, binaries: &Binaries) -> Result<(Server, u16), NotReady> {
+    let port = free_port().map_err(NotReady::new)?;
+    let url = format!("http://127.0.0.1:{port}");
+    let peer_url = format!("http://127.0.0.1:{}", free_port().map_err(NotReady::new)?);
+    let mut command = Reaper::command(&binaries.etcd);
+    command
+        .arg(format!("--data-dir={}", reaper.directory().join(format!("etcd-{port}")).display()))
+        .arg(format!("--listen-client-urls={url}"))
+        .arg(format!("--advertise-client-urls={url}"))
+        .arg(format!("--listen-peer-urls={peer_url}"))
+        .arg(format!("--initial-advertise-peer-urls={peer_url}"))
+        .arg(format!("--initial-cluster=default={peer_url}"))
+        .arg("--unsafe-no-fsync"); // nothing here outlives the tests
+    let log = reaper.directory().join(format!("etcd-{port}.log"));
+    let mut server = Server::start(reaper, &mut command, log).map_err(NotReady::new)?;
+    // It listens only when it can serve.
+    server
+        .wait_until_ready(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())
+        .map_err(|error| error.of("etcd"))?;
+    Ok((server, port))
+}
+
+/// `ready` is asked with the server's port.
+pub(crate) fn start_kube_apiserver(
+    reaper: &Arc<Reaper>,
+    binaries: &Binaries,
+    etcd_port: u16,
+    files: &Path,
+    ready: impl Fn(u16) -> bool,
+) -> Result<(Server, u16), NotReady> {
+    let port = free_port().map_err(NotReady::new)?;
+    let mut command = Reaper::command(&binaries.kube_apiserver);
+    let file = |flag: &str, name: &str| format!("--{flag}={}", files.join(name).display());
+    command
+        .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
+        .arg(format!("--secure-port={port}"))
+        .arg("--bind-address=127.0.0.1")
+        .arg("--endpoint-reconciler-type=none") // an endpoint on loopback is refused, again and again
+        .arg("--service-cluster-ip-range=10.0.0.0/24")
+        .arg(file("cert-dir", ""))
+        .arg(file("tls-cert-file", "tls.crt"))
+        .arg(file("tls-private-key-file", "tls.key"))
+        .arg(file("service-account-key-file", "tls.crt"))
+        .arg(file("service-account-signing-key-file", "tls.key"))
+        .arg("--service-account-issuer=https://kubernetes.default.svc")
+        .arg(file("token-auth-file", "tokens.csv"))
+        .arg("--authorization-mode=RBAC")
+        .arg("--disable-admission-plugins=ServiceAccount"); // its tokens come from kube-controller-manager
+    let log = reaper.directory().join(format!("kube-apiserver-{port}.log"));
+    let mut server = Server::start(reaper, &mut command, log).map_err(NotReady::new)?;
+    server.wait_until_ready(START, || ready(port)).map_err(|error| error.of("kube-apiserver"))?;
+    Ok((server, port))
+}
+
+/// Everything that [`start_kube_apiserver`] reads from `files`.
+pub(crate) fn write_files(files: &Path, authority: &CertificateAuthority) -> Result<(), Box<dyn std::error::Error>> {
+    authority.issue(files)?;
+    let tokens = User::ALL.map(|user| format!("{0},{1},{1},\"{2}\"\n", user.token(), user.name(), user.groups()));
+    fs::write(files.join("tokens.csv"), tokens.concat())?;
+    Ok(())
+}

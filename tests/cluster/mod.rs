@@ -1,0 +1,50 @@
+//! Against a real kube-apiserver and etcd: kubectl applies, the API server asks, admit answers.
+
+mod enforcement;
+mod environment;
+mod lifecycle;
+mod operation;
+mod policies;
+
+use std::time::Duration;
+
+use environment::{AdmitServer, Environment};
+use serde_json::{Value, json};
+
+/// How long a change on the API server may take to count.
+const SOON: Duration = Duration::from_secs(1);
+/// How long to wait for what has no promise of speed.
+const LATER: Duration = Duration::from_secs(20);
+
+/// The shared API server with our CRDs, our rights and the four policies' templates.
+fn prepared() -> &'static Environment {
+    static PREPARED: std::sync::Once = std::sync::Once::new();
+    let environment = Environment::shared();
+    PREPARED.call_once(|| {
+        environment.apply_file("deploy/manifests/rbac.yaml").checked();
+        environment.apply_file("crds").checked();
+        environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+        for policy in ["requiredlabels", "containerlimits", "allowedrepos", "uniqueserviceselector"] {
+            environment.apply_file(format!("policies/general/{policy}/template.yaml")).checked();
+        }
+    });
+    environment
+}
+
+fn start(environment: &'static Environment) -> AdmitServer {
+    AdmitServer::start(environment, &["--shutdown-delay=0"])
+}
+
+/// Waits until the API server serves the kind of a constraint, and applies it.
+fn apply_constraint(environment: &'static Environment, constraint: &Value) {
+    let text = constraint.to_string();
+    assert!(environment::wait_until(LATER, || environment.apply(&text).success), "{}", environment.apply(&text).stderr);
+}
+
+/// Images in the namespaces that start with `namespace` come from `registry.example.com/approved`.
+fn approved_registries(name: &str, namespace: &str, action: &str) -> Value {
+    json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "K8sAllowedRepos", "metadata": {"name": name},
+        "spec": {"enforcementAction": action,
+            "match": {"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}], "namespaces": [format!("{namespace}*")]},
+            "parameters": {"repos": ["registry.example.com/approved"]}}})
+}

@@ -1,0 +1,78 @@
+//! Every known difference from Gatekeeper, pinned, with its direction. None lets through what Gatekeeper refuses.
+
+use admit::model::api::{EnforcementPoint, RegoVersion};
+use admit::model::object::Object;
+use admit::model::review::{AdmissionReview, Review};
+use admit::policy::engine::Deadline;
+use admit::policy::engine::rego::query::{Policies, SourceFile};
+use admit::policy::evaluate::{EvalContext, validate};
+use admit::policy::snapshot::{BuildOptions, Change, Snapshot, Store, build};
+use serde_json::{Value, json};
+
+fn object(value: Value) -> Object {
+    Object::from_value(value).unwrap()
+}
+
+/// Stricter than `gator test`, equal to the cluster: gator gives cluster-scoped objects a nameless Namespace, so that
+/// `scope: Cluster` never matches them there. What the command line says here is what the webhook says.
+#[test]
+fn cluster_scoped_objects_have_no_namespace_on_the_command_line() {
+    let mut store = Store::default();
+    store.apply(Change::Apply(object(
+        json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": {"name": "k8sany"}, "spec": {"crd": {"spec": {"names": {"kind": "K8sAny"}}}, "targets": [
+            {"target": "admission.k8s.gatekeeper.sh", "rego": "package a\nviolation[{\"msg\": \"x\"}] { true }"}]}}),
+    )));
+    store.apply(Change::Apply(object(json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "K8sAny",
+        "metadata": {"name": "cluster"}, "spec": {"match": {"scope": "Cluster"}}}))));
+    let (snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    assert!(errors.is_empty(), "{errors:?}");
+    let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
+    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let evaluation = validate(&snapshot, &Review::of_object(node.into(), None), context).unwrap();
+    assert_eq!(evaluation.violations.len(), 1);
+}
+
+/// Stricter: Gatekeeper takes objects that nest up to 10,000 levels, we refuse the request from 1,000 on.
+#[test]
+fn objects_nested_a_thousand_levels_are_refused() {
+    let body = format!("{}{}", "[".repeat(1_001), "]".repeat(1_001));
+    let parse = move || AdmissionReview::parse(body.as_bytes()).map(|_| ()).unwrap_err().error.to_string();
+    let error = std::thread::Builder::new().stack_size(16 << 20).spawn(parse).unwrap().join().unwrap();
+    assert!(error.contains("nested deeper than 1000 levels"), "{error}");
+}
+
+/// Stricter, and at once: functions of OPA that admit does not have are refused when the template is compiled, where
+/// Gatekeeper would run them. A template that needs one is never in force with a hole in it.
+#[test]
+fn functions_that_are_not_offered_are_refused_at_compile() {
+    for function in [
+        "http.send({})",
+        "io.jwt.verify_rs256(\"a\", \"b\")",
+        "crypto.x509.parse_certificates(\"a\")",
+        "net.lookup_ip_addr(\"a\")",
+        "graphql.is_valid(\"a\", \"b\")",
+        "json.match_schema({}, {})",
+    ] {
+        let text = format!("package a\nviolation[{{\"msg\": \"x\"}}] {{ {function} }}");
+        let file = SourceFile { name: "a.rego".to_owned(), text };
+        let errors = Policies::compile(&[file], RegoVersion::V0).unwrap_err();
+        let name = function.split('(').next().unwrap();
+        assert!(errors.iter().any(|error| error.message.contains(name)), "{function}: {errors:?}");
+    }
+}
+
+/// Stricter: rules whose names overlap through a variable step are refused in templates, because our evaluator would not
+/// join them as OPA does and could lose a violation.
+#[test]
+fn rules_that_overlap_through_a_variable_are_refused_in_templates() {
+    let rego = "package a\nimport future.keywords\nviolation[{\"msg\": m}] { p.b.r[m] }\n\
+                p[q].r contains s if { q := input.review.names[_]; s := q }\np.b.r contains \"foo\"\n";
+    let template = object(json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": {"name": "k8sany"}, "spec": {"crd": {"spec": {"names": {"kind": "K8sAny"}}}, "targets": [
+            {"target": "admission.k8s.gatekeeper.sh", "rego": rego}]}}));
+    let mut store = Store::default();
+    store.apply(Change::Apply(template));
+    let (_, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    assert!(errors[0].message.contains("rule data.template.p.b.r overlaps with data.template.p[…]"), "{errors:?}");
+}

@@ -1,0 +1,7 @@
+//! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
+
+mod opa_conformance;
+mod rego_cases;
+mod snapshots;
+mod suites;
+mod webhook;
