@@ -24,10 +24,17 @@ pub enum Program {
 pub struct Input<'a> {
     /// The document `input.review`.
     pub review: &'a Document,
-    /// The document `input.parameters`.
-    pub parameters: &'a Document,
+    /// The document `input.parameters`, bound to this program.
+    pub parameters: &'a Parameters,
     /// The document `data.inventory`.
     pub inventory: &'a Document,
+}
+
+/// A constraint's parameters, and what one program works out from them once. Shared by all threads.
+#[derive(Debug)]
+pub struct Parameters {
+    document: Document,
+    folds: rego::evaluate::Folds,
 }
 
 /// One violation as the policy code stated it.
@@ -115,6 +122,13 @@ impl Program {
     pub fn compile(source: &EngineSource, options: CompileOptions) -> Result<Self, Vec<CompileError>> {
         match source {
             EngineSource::Rego(source) => rego::RegoProgram::compile(source, options).map(Self::Rego),
+        }
+    }
+
+    /// Makes parameters ready for this program, and for no other.
+    pub fn bind(&self, parameters: Document) -> Parameters {
+        match self {
+            Self::Rego(program) => Parameters { document: parameters, folds: program.folds() },
         }
     }
 

@@ -207,7 +207,9 @@ fn compile_constraint(
         }
         Ok(_) if !mistakes.is_empty() => Err(invalid(mistakes)),
         Ok(constraint) => Ok(CompiledConstraint {
-            parameters: constraint.parameters().map_or_else(Document::empty, Document::from_json),
+            parameters: template
+                .program
+                .bind(constraint.parameters().map_or_else(Document::empty, Document::from_json)),
             program: Arc::clone(&template.program),
             operations: template.template.operations.clone(),
             source: Arc::clone(object),

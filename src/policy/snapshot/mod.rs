@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
-use crate::policy::engine::{Document, Program};
+use crate::policy::engine::{Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
@@ -46,7 +46,7 @@ pub struct CompiledConstraint {
     /// Its template's code.
     pub program: Arc<Program>,
     /// The document `input.parameters`.
-    pub parameters: Document,
+    pub parameters: Parameters,
     /// Operations that its template is for at admission; empty is all.
     pub operations: Vec<String>,
     /// The object that it was read from, for reuse while that is the same.

@@ -29,7 +29,7 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Globals, Host, Plan};
+use evaluate::{Folds, Globals, Host, Plan};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 use value::Value;
@@ -64,6 +64,10 @@ impl RegoProgram {
         Ok(Self { plan, second_opinion, is_referential: compile::reads_data(&compiled, "inventory") })
     }
 
+    pub(super) fn folds(&self) -> Folds {
+        self.plan.as_ref().map(Plan::folds).unwrap_or_default()
+    }
+
     pub(super) fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
         let evaluate = || self.evaluate_with_engines(input, deadline);
         let panicked = |_| Err(EvalError::Failed("the policy evaluator panicked on this input".to_owned()));
@@ -72,14 +76,15 @@ impl RegoProgram {
 
     fn evaluate_with_engines(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
         let globals = self.globals(input);
+        let folds = &input.parameters.folds;
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => evaluate_plan(plan, &globals, deadline),
+            (Some(plan), None) => evaluate_plan(plan, &globals, Some(folds), deadline),
             (None, Some(second)) => ask_second(second, &globals, deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
                 let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
-                agree(evaluate_plan(plan, &plain, deadline), ask_second(second, &plain, deadline))?;
-                evaluate_plan(plan, &globals, deadline)
+                agree(evaluate_plan(plan, &plain, None, deadline), ask_second(second, &plain, deadline))?;
+                evaluate_plan(plan, &globals, Some(folds), deadline)
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
@@ -88,19 +93,25 @@ impl RegoProgram {
     /// The documents `input` and, where a policy reads it, `data`.
     fn globals(&self, input: Input<'_>) -> (Value, Option<Value>) {
         let inventory = self.is_referential.then(|| document::object([("inventory", input.inventory.value().clone())]));
-        let fields = [("parameters", input.parameters.value().clone()), ("review", input.review.value().clone())];
+        let fields =
+            [("parameters", input.parameters.document.value().clone()), ("review", input.review.value().clone())];
         (document::object(fields), inventory)
     }
 }
 
-fn evaluate_plan(plan: &Plan, globals: &(Value, Option<Value>), deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+fn evaluate_plan(
+    plan: &Plan,
+    globals: &(Value, Option<Value>),
+    folds: Option<&Folds>,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, EvalError> {
     thread_local! {
         static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
     }
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints: None };
-        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref() };
+        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {

@@ -3,8 +3,10 @@
 //! Our builtins are registered with it wherever its own differ from OPA's or are missing, so what it is a second opinion
 //! about is evaluation: rules, iteration, negation, unification, `with`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 use regorus::{Engine, Value as RegoValue};
@@ -14,12 +16,15 @@ use super::compiled::Compiled;
 use super::evaluate::budget::{Budget, Limits};
 use super::syntax::ast::{Module, Package, Span};
 use super::syntax::print::print_module;
-use super::value::{Number, Value};
+use super::value::{Number, Object, Value};
 use crate::model::api::RegoVersion;
 use crate::policy::engine::{Deadline, EvalError, limits};
 
 /// Work units between two looks at the clock: below 16 it costs, above 1,000 it is late.
 const CLOCK_INTERVAL: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// How many converted parts of documents a thread keeps: parameters, review, inventory.
+const LATEST_PARTS: usize = 3;
 
 /// A compiled policy in regorus' hands. Cloned for each evaluation, which shares what does not change.
 pub(super) struct SecondOpinion {
@@ -71,10 +76,10 @@ impl SecondOpinion {
             false => EvalError::Failed(error),
         };
         if let Some(data) = data {
-            engine.add_data(to_regorus(data)).map_err(|error| failed(last_line(&format!("{error:#}"))))?;
+            engine.add_data(convert(data)).map_err(|error| failed(last_line(&format!("{error:#}"))))?;
         }
         if let Some(input) = input {
-            engine.set_input(to_regorus(input));
+            engine.set_input(convert(input));
         }
         let rule = format!("data.{}", path.join("."));
         match engine.eval_rule(rule) {
@@ -148,6 +153,28 @@ fn call(builtin: &Builtin, arguments: &[RegoValue]) -> Result<RegoValue, std::io
         Err(BuiltinError::Undefined(_)) => Ok(RegoValue::Undefined),
         Err(BuiltinError::Halt(text)) => Err(std::io::Error::other(text)),
     }
+}
+
+/// A document. Its large parts, the review and the inventory, are the same for one constraint after the other.
+fn convert(document: &Value) -> RegoValue {
+    thread_local! {
+        static LATEST: RefCell<VecDeque<(Arc<Object>, RegoValue)>> = const { RefCell::new(VecDeque::new()) };
+    }
+    let Value::Object(fields) = document else { return to_regorus(document) };
+    let part = |value: &Value| {
+        let Value::Object(object) = value else { return to_regorus(value) };
+        LATEST.with_borrow_mut(|latest| {
+            // What is kept here cannot be freed, so an address stands for one object only.
+            if let Some((_, converted)) = latest.iter().find(|(known, _)| Arc::ptr_eq(known, object)) {
+                return converted.clone();
+            }
+            let converted = to_regorus(value);
+            latest.push_front((Arc::clone(object), converted.clone()));
+            latest.truncate(LATEST_PARTS);
+            converted
+        })
+    };
+    fields.entries().iter().map(|(key, value)| (to_regorus(key), part(value))).collect::<BTreeMap<_, _>>().into()
 }
 
 fn to_regorus(value: &Value) -> RegoValue {

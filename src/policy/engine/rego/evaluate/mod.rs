@@ -16,6 +16,8 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use crate::policy::engine::rego::builtins::{Builtin, Caches};
 use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::value::Value;
@@ -30,6 +32,19 @@ pub struct Globals<'g> {
     pub input: Option<&'g Value>,
     /// Base documents, for example `{"inventory": …}`.
     pub data: Option<&'g Value>,
+    /// What earlier evaluations with the same `input.parameters` found out.
+    pub folds: Option<&'g Folds>,
+}
+
+/// What follows from one constraint's parameters: filled by the evaluations of one plan, in any thread, and valid as long
+/// as plan and parameters stay.
+#[derive(Debug, Default)]
+pub struct Folds(Box<[OnceLock<Option<Value>>]>);
+
+impl Folds {
+    fn cell(&self, number: u32) -> Option<&OnceLock<Option<Value>>> {
+        self.0.get(number as usize)
+    }
 }
 
 /// What an evaluation uses of its surroundings.
@@ -47,6 +62,11 @@ impl Plan {
     /// Lowers a policy. Errors mean that the compile passes let something through.
     pub fn new(compiled: &Compiled, lookup: &dyn Fn(&str) -> Option<&'static Builtin>) -> Result<Self, PlanError> {
         lower::lower(compiled, lookup)
+    }
+
+    /// Room for what follows from one constraint's parameters.
+    pub fn folds(&self) -> Folds {
+        Folds((0..self.folds).map(|_| OnceLock::new()).collect())
     }
 
     /// The value at a path below `data`; nothing when it is undefined. The path of a package gives all its rules.

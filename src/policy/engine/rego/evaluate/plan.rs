@@ -30,6 +30,8 @@ pub struct Plan {
     pub(super) asks: Vec<Ask>,
     /// How many functions some `with` replaces.
     pub(super) mocks: u32,
+    /// How many steps are folded.
+    pub(super) folds: u32,
 }
 
 #[derive(Debug)]
@@ -254,6 +256,13 @@ pub(super) enum Step {
     Member {
         item: Operand,
         collection: Operand,
+        target: Target,
+    },
+    /// A step that depends on a constraint's parameters only. `step` binds `slot`; the value is kept in the fold.
+    Folded {
+        fold: u32,
+        step: Box<Step>,
+        slot: u32,
         target: Target,
     },
     Not(Box<[Step]>),

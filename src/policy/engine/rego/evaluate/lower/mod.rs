@@ -8,6 +8,7 @@ mod ask;
 mod clause;
 mod document;
 mod expression;
+mod fold;
 mod index;
 mod leaf;
 mod pattern;
@@ -41,7 +42,9 @@ pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, Pla
         let clauses = ask::clauses(&mut lowering, rules, &shape)?;
         lowering.plan.asks.push(Ask { group, clauses, is_object: rules.kind == RuleKind::PartialObject });
     }
-    Ok(lowering.plan)
+    let mut plan = lowering.plan;
+    fold::apply(&mut plan);
+    Ok(plan)
 }
 
 /// What all rules share while they are lowered.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::policy::engine::rego::evaluate::Folds;
 use crate::policy::engine::rego::evaluate::plan::{Plan, Replacement};
 use crate::policy::engine::rego::value::Value;
 
@@ -15,6 +16,8 @@ pub(super) struct World<'a> {
     pub inputs: Vec<Memory<'a>>,
     pub rules: Vec<Memory<'a>>,
     pub calls: HashMap<CallKey, Option<&'a Value>, BuildHasherDefault<AddressHasher>>,
+    /// What is known of these parameters; absent where a `with` may have changed them.
+    pub folds: Option<&'a Folds>,
     /// Present while a `with` is in force.
     pub replaced: Option<Box<Replaced<'a>>>,
 }
@@ -50,6 +53,7 @@ impl<'a> World<'a> {
             inputs: vec![Memory::Unknown; plan.inputs.len()],
             rules: vec![Memory::Unknown; plan.groups.len()],
             calls: HashMap::default(),
+            folds: None,
             replaced: None,
         }
     }

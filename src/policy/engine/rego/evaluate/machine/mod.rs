@@ -63,7 +63,7 @@ pub(super) fn evaluate(
         plan,
         arena: &arena,
         slots: Vec::with_capacity(64),
-        world: World::new(plan, globals.input, globals.data),
+        world: World { folds: globals.folds, ..World::new(plan, globals.input, globals.data) },
         budget: Budget::new(limits),
         depth: limits.depth,
         small: &SMALL,

@@ -1,7 +1,9 @@
 //! The steps of a body.
 
+use std::sync::OnceLock;
+
 use crate::policy::engine::rego::evaluate::error::{Conflict, EvalError};
-use crate::policy::engine::rego::evaluate::plan::{Collection, Comprehension, Operand, Pattern, Step};
+use crate::policy::engine::rego::evaluate::plan::{Collection, Comprehension, Operand, Pattern, Step, Target};
 use crate::policy::engine::rego::value::Value;
 
 use super::{Evaluator, Flow, NULL, Outcome, Then, VALUE_BYTES};
@@ -96,10 +98,23 @@ impl<'a> Evaluator<'a> {
                 let value = self.document(*document)?;
                 self.settle_maybe(target, value, base)
             }
+            Step::Folded { fold, step, slot, target } => self.folded(*fold, step, *slot, target, base),
             Step::Mocked { mock, arguments, target, call } => self.mocked(*mock, arguments, target, call, base),
             // The others are in `run_steps`.
             _ => Ok(false),
         }
+    }
+
+    /// A step whose value is the same in every evaluation with these parameters.
+    fn folded(&mut self, fold: u32, step: &'a Step, slot: u32, target: &'a Target, base: usize) -> Outcome<bool> {
+        let cell = self.world.folds.and_then(|folds| folds.cell(fold));
+        if let Some(known) = cell.and_then(OnceLock::get) {
+            return self.settle_maybe(target, known.as_ref(), base);
+        }
+        let value = self.single(step, base)?.then(|| self.operand(Operand::Slot(slot), base));
+        // Another thread may have been faster; equal values, but all later steps go by one address.
+        let value = cell.map_or(value, |cell| cell.get_or_init(|| value.cloned()).as_ref());
+        self.settle_maybe(target, value, base)
     }
 
     /// Whether the body has a solution.
