@@ -41,7 +41,9 @@ mod context;
 mod conversions;
 mod globs_match;
 mod go_regex;
+mod go_url;
 mod json;
+mod json_schema;
 mod numbers;
 mod objects;
 mod regexes;
@@ -120,6 +122,7 @@ const TABLES: &[&[Builtin]] = &[
     conversions::TABLE,
     globs_match::TABLE,
     json::TABLE,
+    json_schema::TABLE,
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
