@@ -77,7 +77,7 @@ impl Url {
 
     fn read_authority(&mut self, authority: &str) -> Result<(), String> {
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        check_host(&self.scheme, host)?;
+        check_host(host)?;
         if let Some(user) = user {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
             if !user.bytes().all(is_allowed) {
@@ -113,10 +113,7 @@ impl Url {
         }
         self.host.clone_into(&mut url.host);
         self.user.clone_into(&mut url.user);
-        url.path = Part::of_escaped(&join_paths(
-            &self.path.escaped(Place::Path),
-            &reference.path.escaped(Place::Path),
-        ));
+        url.path = Part::of_escaped(&join_paths(&self.path.escaped(Place::Path), &reference.path.escaped(Place::Path)));
         url
     }
 
@@ -208,14 +205,14 @@ fn split_scheme(text: &str) -> Result<(&str, &str), String> {
     Ok(("", text))
 }
 
-fn check_host(scheme: &str, host: &str) -> Result<(), String> {
+fn check_host(host: &str) -> Result<(), String> {
     match host.rfind('[') {
         Some(0) => return check_bracketed(host),
         Some(_) => return Err("invalid IP-literal".to_owned()),
         None => {}
     }
-    let colon = if matches!(scheme, "http" | "https") { host.find(':') } else { host.rfind(':') };
-    check_port(colon.and_then(|colon| host.get(colon..)).unwrap_or_default())?;
+    // OPA is built with Go's older rule: colons before the last one belong to the name.
+    check_port(host.rfind(':').and_then(|colon| host.get(colon..)).unwrap_or_default())?;
     unescape(host, Place::Host).map(|_| ())
 }
 
@@ -233,7 +230,8 @@ fn check_bracketed(host: &str) -> Result<(), String> {
 }
 
 fn check_port(port: &str) -> Result<(), String> {
-    let is_sound = port.is_empty() || port.strip_prefix(':').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let is_sound =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     if is_sound { Ok(()) } else { Err(format!("invalid port {} after host", quote(port))) }
 }
 
@@ -285,7 +283,8 @@ fn unescape(text: &str, place: Place) -> Result<Vec<u8>, String> {
             let value = escape.get(1..3).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
             let value = value.and_then(|hex| u8::from_str_radix(hex, 16).ok());
             let fault = || format!("invalid URL escape {}", quote(escape));
-            let value = value.filter(|value| place != Place::Host || *value >= 0x80 || *value == b'%').ok_or_else(fault)?;
+            let value =
+                value.filter(|value| place != Place::Host || *value >= 0x80 || *value == b'%').ok_or_else(fault)?;
             output.push(value);
             index += 3;
             continue;
@@ -316,8 +315,8 @@ fn needs_escape(byte: u8, place: Place) -> bool {
     match byte {
         b'-' | b'_' | b'.' | b'~' => false,
         _ if byte.is_ascii_alphanumeric() => false,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']' | b'<' | b'>'
-        | b'"'
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']' | b'<'
+        | b'>' | b'"'
             if place == Place::Host =>
         {
             false

@@ -111,3 +111,69 @@ fn is_deeper_than(value: &Value, limit: usize) -> bool {
 fn too_deep() -> BuiltinError {
     BuiltinError::Halt(format!("json schema: nested deeper than {MAX_DEPTH} levels"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::engine::rego::builtins::{Budget, Caches};
+    use crate::policy::engine::rego::evaluate::budget::Limits;
+
+    #[test]
+    fn tells_what_is_wrong_with_a_schema() {
+        for (schema, expected) in [
+            ("{}", r#"[true, null]"#),
+            ("{", r#"[false, "jsonschema: invalid JSON string"]"#),
+            ("1", r#"[false, "jsonschema: schema is invalid"]"#),
+            (
+                r#"{"type": 1}"#,
+                r#"[false, "jsonschema: Invalid type. Expected: type, given: string/Array Of Strings"]"#,
+            ),
+            (r##"{"$ref": "#/a"}"##, r#"[false, "jsonschema: Object has no key 'a'"]"#),
+            (r#"{"$ref": "a.json"}"#, r#"[false, "jsonschema: Reference /a.json must be canonical"]"#),
+            (r#"{"$ref": "http://a/b.json"}"#, "halt"),
+            (r#"{"maximum": 1e99999}"#, "halt"),
+            (r#"{"minLength": 1.0}"#, r#"[false, "jsonschema: minLength must be of an integer"]"#),
+            (r#"{"enum": [1, 1.0]}"#, r#"[false, "jsonschema: enum items must be unique"]"#),
+        ] {
+            assert_eq!(call(verify, &[schema]), expected, "{schema}");
+        }
+    }
+
+    #[test]
+    fn tells_what_is_wrong_with_a_document() {
+        let schema = r##"{"required": ["a"], "properties": {"b": {"$ref": "#/definitions/n"}},
+            "definitions": {"n": {"anyOf": [{"type": "string"}, {"type": "number", "maximum": 1000000}]}}}"##;
+        assert_eq!(call(match_schema, &[r#"{"a": 1, "b": 5}"#, schema]), "[true, []]");
+        let fault = |kind: &str, field: &str, text: &str| {
+            format!(r#"{{"desc": "{text}", "error": "{field}: {text}", "field": "{field}", "type": "{kind}"}}"#)
+        };
+        let expected = [
+            fault("required", "(Root)", "a is required"),
+            fault("number_any_of", "b", "Must validate at least one schema (anyOf)"),
+            fault("number_lte", "b", "Must be less than or equal to 1e+06"),
+        ];
+        assert_eq!(call(match_schema, &[r#"{"b": 2e6}"#, schema]), format!("[false, [{}]]", expected.join(", ")));
+        assert_eq!(call(match_schema, &["{}", "["]), "undefined");
+    }
+
+    #[test]
+    fn stops_where_schemas_or_documents_have_no_end() {
+        let endless = r##"{"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#"}]}"##;
+        assert_eq!(call(match_schema, &["{}", endless]), "halt");
+        let recursive = r##"{"type": "object", "properties": {"a": {"$ref": "#"}}}"##;
+        let nested = |depth| format!("{}{{}}{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert_eq!(call(match_schema, &[&nested(90), recursive]), "[true, []]");
+        assert_eq!(call(match_schema, &[&nested(120), recursive]), "halt");
+    }
+
+    fn call(function: fn(&mut CallContext<'_>, &[&Value]) -> Result<Value, BuiltinError>, operands: &[&str]) -> String {
+        let operands: Vec<Value> = operands.iter().map(|text| Value::from(*text)).collect();
+        let (mut caches, mut budget) = (Caches::default(), Budget::new(&Limits::default()));
+        let mut context = CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: None };
+        match function(&mut context, &operands.iter().collect::<Vec<_>>()) {
+            Ok(value) => value.to_string(),
+            Err(BuiltinError::Undefined(_)) => "undefined".to_owned(),
+            Err(BuiltinError::Halt(_)) => "halt".to_owned(),
+        }
+    }
+}

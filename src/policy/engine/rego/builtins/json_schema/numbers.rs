@@ -133,9 +133,14 @@ mod tests {
 
     #[test]
     fn prints_as_go_does() {
-        for (number, expected) in
-            [("1000000", "1e+06"), ("0.10", "0.1"), ("123.456", "123.456"), ("0", "0"), ("-0.00001", "-1e-05"), ("120", "120")]
-        {
+        for (number, expected) in [
+            ("1000000", "1e+06"),
+            ("0.10", "0.1"),
+            ("123.456", "123.456"),
+            ("0", "0"),
+            ("-0.00001", "-1e-05"),
+            ("120", "120"),
+        ] {
             assert_eq!(Exact::new(&Number::parse(number).unwrap()).unwrap().text().unwrap(), expected);
         }
         assert_eq!(float_text(1e21), "1e+21");

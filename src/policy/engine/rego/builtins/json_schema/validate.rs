@@ -215,7 +215,13 @@ impl<'v> Validator<'v, '_> {
     }
 
     /// What counts for values of any type.
-    fn any(&mut self, node: &Node, value: &Value, outcome: &mut Outcome, place: &Place<'_>) -> Result<(), BuiltinError> {
+    fn any(
+        &mut self,
+        node: &Node,
+        value: &Value,
+        outcome: &mut Outcome,
+        place: &Place<'_>,
+    ) -> Result<(), BuiltinError> {
         if node.constant_text.is_some() || !node.choices.is_empty() {
             let text = self.canonical(value)?;
             if let Some(constant) = node.constant_text.as_ref().filter(|constant| **constant != text) {
