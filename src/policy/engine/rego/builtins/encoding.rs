@@ -147,7 +147,7 @@ fn not_encodable() -> BuiltinError {
     undefined("operand 1 values must be string, array[string], or set[string]")
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

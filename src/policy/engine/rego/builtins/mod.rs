@@ -41,7 +41,9 @@ mod context;
 mod conversions;
 mod globs_match;
 mod go_regex;
+mod go_url;
 mod json;
+mod json_schema;
 mod numbers;
 mod objects;
 mod regexes;
@@ -120,6 +122,7 @@ const TABLES: &[&[Builtin]] = &[
     conversions::TABLE,
     globs_match::TABLE,
     json::TABLE,
+    json_schema::TABLE,
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
@@ -200,6 +203,12 @@ mod tests {
         ("sprintf", r#"["%[2]*[1]d|%-5s|%5.1f%%", [7, 3]]"#, r#""  7|%!s(int=3    )|%!f(MISSING)%""#),
         ("strings.render_template", r#"["{{range .a}}{{.}},{{end}}", {"a": [1, "x"]}]"#, r#""1,x,""#),
         ("strings.render_template", r#"["{{.b}}", {"a": 1}]"#, "undefined"),
+        ("strings.render_template", r#"["{{if false}}{{$x}}{{end}}", {}]"#, "undefined"),
+        ("strings.render_template", r#"["{{define \"a\"}}<{{.}}>{{end}}{{template \"a\" .b}}", {"b": 1}]"#, r#""<1>""#),
+        ("strings.render_template", r#"["{{block \"a\" .b}}{{$}}{{end}}{{js \"<\"}}", {"b": 1}]"#, r#""1\\u003C""#),
+        ("strings.render_template", r#"["{{urlquery .b}} {{'a'}}", {"b": "x y&"}]"#, r#""x+y%26 97""#),
+        ("strings.render_template", r#"["{{printf \"%s\" true}}", {}]"#, "halt"),
+        ("strings.render_template", r#"["{{template \"template\"}}", {}]"#, "halt"),
         ("internal.member_2", r#"[1, {"a": 1.0}]"#, "true"),
         ("internal.member_3", r#"["a", 2, {"a": 1}]"#, "false"),
         ("walk", r#"[{"a": [1]}]"#, r#"[[[], {"a": [1]}], [["a"], [1]], [["a", 0], 1]]"#),

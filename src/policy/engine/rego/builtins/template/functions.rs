@@ -1,12 +1,14 @@
 //! What templates do with values: print, test, count, compare them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::parse::syntax;
 use super::run::Item;
+use crate::policy::engine::rego::builtins::encoding::escape as encode_query;
 use crate::policy::engine::rego::builtins::sprintf::{self, Argument};
 use crate::policy::engine::rego::builtins::{BuiltinError, CallContext};
-use crate::policy::engine::rego::value::{Value, format_float};
+use crate::policy::engine::rego::value::{Value, format_float, is_printable};
 
 pub(super) fn call(context: &mut CallContext<'_>, name: &str, items: &[Item]) -> Result<Item, BuiltinError> {
     context.budget.charge(16)?;
@@ -19,6 +21,7 @@ pub(super) fn call(context: &mut CallContext<'_>, name: &str, items: &[Item]) ->
         ("println", _) => print_line(context, items).map(Item::Text),
         ("printf", [format, arguments @ ..]) => {
             let format = string(format).ok_or_else(|| syntax("printf needs a format"))?;
+            check_verbs(&format, arguments)?;
             let arguments: Vec<Argument<'_>> = arguments.iter().map(argument).collect();
             sprintf::format_all(context.budget, &format, &arguments).map(Item::Text)
         }
@@ -34,15 +37,9 @@ pub(super) fn call(context: &mut CallContext<'_>, name: &str, items: &[Item]) ->
         ("le", [one, other]) => Ok(Item::Bool(compare(one, other, false)?.is_le())),
         ("gt", [one, other]) => Ok(Item::Bool(compare(one, other, false)?.is_gt())),
         ("ge", [one, other]) => Ok(Item::Bool(compare(one, other, false)?.is_ge())),
-        ("html", _) => escaped(context, items, |character| match character {
-            '"' => Some("&#34;"),
-            '\'' => Some("&#39;"),
-            '&' => Some("&amp;"),
-            '<' => Some("&lt;"),
-            '>' => Some("&gt;"),
-            '\0' => Some("\u{fffd}"),
-            _ => None,
-        }),
+        ("html", _) => escaped(context, items, |text| replaced(text, html_escape)),
+        ("js", _) => escaped(context, items, |text| replaced(text, script_escape)),
+        ("urlquery", _) => escaped(context, items, encode_query),
         _ => Err(syntax("function is not known or has the wrong number of arguments")),
     }
 }
@@ -246,24 +243,61 @@ fn inner_text(item: &Item) -> String {
     if *item == Item::Data(Value::Null) { "<nil>".to_owned() } else { text(item) }
 }
 
-fn escaped(
-    context: &mut CallContext<'_>,
-    items: &[Item],
-    escape: fn(char) -> Option<&'static str>,
-) -> Result<Item, BuiltinError> {
-    let text = print(context, items)?;
+fn escaped(context: &mut CallContext<'_>, items: &[Item], escape: fn(&str) -> String) -> Result<Item, BuiltinError> {
+    let shown = |item: &Item| if *item == Item::Data(Value::Null) { Item::Text(text(item)) } else { item.clone() };
+    let text = print(context, &items.iter().map(shown).collect::<Vec<_>>())?;
     context.budget.allocate(text.len() as u64 * 6)?;
+    Ok(Item::Text(escape(&text)))
+}
+
+fn replaced(text: &str, escape: fn(char) -> Option<Cow<'static, str>>) -> String {
     let mut output = String::new();
     for character in text.chars() {
         match escape(character) {
-            Some(escaped) => output.push_str(escaped),
+            Some(escaped) => output.push_str(&escaped),
             None => output.push(character),
         }
     }
-    Ok(Item::Text(output))
+    output
 }
 
-/// `printf` sees collections and booleans as text, which differs from Go for verbs other than `%v` and `%s` only.
+fn html_escape(character: char) -> Option<Cow<'static, str>> {
+    let escaped = match character {
+        '"' => "&#34;",
+        '\'' => "&#39;",
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '\0' => "\u{fffd}",
+        _ => return None,
+    };
+    Some(Cow::Borrowed(escaped))
+}
+
+/// For texts within JavaScript's quotes.
+fn script_escape(character: char) -> Option<Cow<'static, str>> {
+    match character {
+        '\\' => Some(Cow::Borrowed("\\\\")),
+        '\'' => Some(Cow::Borrowed("\\'")),
+        '"' => Some(Cow::Borrowed("\\\"")),
+        '<' | '>' | '&' | '=' | '\0'..' ' => Some(Cow::Owned(format!("\\u{:04X}", u32::from(character)))),
+        _ if character.is_ascii() || is_printable(character) => None,
+        _ => Some(Cow::Owned(format!("\\u{:04X}", u32::from(character)))),
+    }
+}
+
+/// Booleans, null and collections are handed to `printf` as text, which is right for a plain `%v`; other verbs stop the
+/// evaluation rather than give another text than Go's.
+fn check_verbs(format: &str, arguments: &[Item]) -> Result<(), BuiltinError> {
+    let is_plain =
+        |item: &Item| !matches!(item, Item::Bool(_)) && (string(item).is_some() || !matches!(item, Item::Data(_)));
+    let only_prints = || format.replace("%%", "").split('%').skip(1).all(|verb| verb.starts_with('v'));
+    if arguments.iter().all(is_plain) || only_prints() {
+        return Ok(());
+    }
+    Err(BuiltinError::Halt("template: printf of a boolean, null or a collection needs %v".to_owned()))
+}
+
 fn argument(item: &Item) -> Argument<'_> {
     match item {
         Item::Int(integer) => Argument::Int(*integer),

@@ -1,11 +1,15 @@
-//! `strings.render_template`: the part of Go's `text/template` that texts are made with – fields, variables, pipelines,
-//! `if`, `with`, `range`, and the functions on values. What else there is (`define`, `template`, `block`, `call`) leaves
-//! the result undefined, as any mistake in a template does.
+//! `strings.render_template`: Go's `text/template`. A mistake in a template leaves the result undefined, whether what it
+//! is in is run or not.
+//!
+//! Absent on purpose: numbers that are not decimal, and templates that call each other to no end; both stop the
+//! evaluation.
 //!
 //! Values arrive as Go's JSON decoder gives them: numbers are texts there, sets are not JSON at all.
 
+mod check;
 mod functions;
 mod parse;
+mod quoted;
 mod run;
 
 use super::arguments::{charge_text, object, operand, string, undefined};
@@ -24,8 +28,8 @@ fn render(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, B
     context.budget.allocate(template.len() as u64 * 16)?;
     charge_text(context, data, 0)?;
     check_is_json(data)?;
-    let nodes = parse::parse(template)?;
-    run::run(context, &nodes, data).map(Value::from)
+    let templates = parse::parse(template)?;
+    run::run(context, &templates, data).map(Value::from)
 }
 
 fn check_is_json(data: &Value) -> Result<(), BuiltinError> {

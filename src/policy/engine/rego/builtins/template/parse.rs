@@ -1,12 +1,15 @@
 //! Templates as trees.
 
+use std::collections::HashMap;
 use std::iter::Peekable;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
-use super::MAX_DEPTH;
+use super::quoted::unquote;
+use super::{MAX_DEPTH, check};
 use crate::policy::engine::rego::builtins::BuiltinError;
 use crate::policy::engine::rego::builtins::arguments::undefined;
-use crate::policy::engine::rego::value::{Number, NumberMode, Value, parse_json};
+use crate::policy::engine::rego::value::Number;
 
 #[derive(Clone, Debug)]
 pub(super) enum Node {
@@ -28,9 +31,20 @@ pub(super) enum Node {
         each: Vec<Node>,
         otherwise: Vec<Node>,
     },
+    /// `{{ template "name" value }}`
+    Template {
+        name: String,
+        value: Option<Pipeline>,
+    },
     Break,
     Continue,
 }
+
+/// Templates by name. The one to run has the name [`ROOT`].
+pub(super) type Templates = HashMap<String, Arc<[Node]>>;
+
+/// OPA's name of the template.
+pub(super) const ROOT: &str = "template";
 
 /// `$a, $b := first | second`
 #[derive(Clone, Debug, Default)]
@@ -79,12 +93,13 @@ enum Piece<'a> {
     Action(&'a str),
 }
 
-pub(super) fn parse(source: &str) -> Result<Vec<Node>, BuiltinError> {
-    let mut parser = Parser { pieces: pieces(source)?.into_iter(), range_depth: 0 };
-    match parser.block(0)? {
-        (nodes, Closed::NotAtAll) => Ok(nodes),
-        _ => Err(syntax("unexpected end or else")),
+pub(super) fn parse(source: &str) -> Result<Templates, BuiltinError> {
+    let mut parser = Parser { pieces: pieces(source)?.into_iter(), range_depth: 0, templates: Templates::new() };
+    match parser.block(0, true)? {
+        (nodes, Closed::NotAtAll) => parser.define(ROOT.to_owned(), nodes)?,
+        _ => return Err(syntax("unexpected end or else")),
     }
+    Ok(parser.templates)
 }
 
 /// What closed a block.
@@ -98,10 +113,11 @@ enum Closed {
 struct Parser<'a> {
     pieces: IntoIter<Piece<'a>>,
     range_depth: usize,
+    templates: Templates,
 }
 
 impl Parser<'_> {
-    fn block(&mut self, depth: usize) -> Result<(Vec<Node>, Closed), BuiltinError> {
+    fn block(&mut self, depth: usize, is_top: bool) -> Result<(Vec<Node>, Closed), BuiltinError> {
         if depth > MAX_DEPTH {
             return Err(syntax("actions are nested too deep"));
         }
@@ -118,6 +134,7 @@ impl Parser<'_> {
             match tokens.first() {
                 Some(Token::Word(word)) if word == "end" && tokens.len() == 1 => return Ok((nodes, Closed::End)),
                 Some(Token::Word(word)) if word == "else" => return Ok((nodes, Closed::Else(tokens.split_off(1)))),
+                Some(Token::Word(word)) if word == "define" && is_top => self.definition(tokens, depth)?,
                 _ => nodes.push(self.action(tokens, depth)?),
             }
         }
@@ -137,8 +154,50 @@ impl Parser<'_> {
             "break" | "continue" if tokens.len() == 1 && self.range_depth > 0 => {
                 Ok(if keyword == "break" { Node::Break } else { Node::Continue })
             }
-            "define" | "template" | "block" | "end" | "break" | "continue" => Err(syntax("unsupported action")),
+            "template" => {
+                let (name, value) = template_name(tokens)?;
+                let value = (!value.is_empty()).then(|| pipeline(value, 1)).transpose()?;
+                Ok(Node::Template { name, value })
+            }
+            "block" => {
+                let (name, value) = template_name(tokens)?;
+                let value = Some(pipeline(value, 1)?);
+                self.template(name.clone(), depth)?;
+                Ok(Node::Template { name, value })
+            }
+            "define" | "end" | "break" | "continue" => Err(syntax("unexpected action")),
             _ => Ok(Node::Print(pipeline(tokens, 1)?)),
+        }
+    }
+
+    fn definition(&mut self, tokens: Vec<Token>, depth: usize) -> Result<(), BuiltinError> {
+        match template_name(tokens)? {
+            (name, rest) if rest.is_empty() => self.template(name, depth),
+            _ => Err(syntax("unexpected token in define clause")),
+        }
+    }
+
+    /// Reads up to the `end` of a template in the template.
+    fn template(&mut self, name: String, depth: usize) -> Result<(), BuiltinError> {
+        let range_depth = std::mem::take(&mut self.range_depth);
+        let (nodes, end) = self.block(depth + 1, false)?;
+        self.range_depth = range_depth;
+        match end {
+            Closed::End => self.define(name, nodes),
+            _ => Err(syntax("expected end")),
+        }
+    }
+
+    /// Of several templates with the same name all but one must be empty.
+    fn define(&mut self, name: String, nodes: Vec<Node>) -> Result<(), BuiltinError> {
+        check::check(&nodes)?;
+        match self.templates.get(&name).map(|known| is_empty(known)) {
+            Some(false) if is_empty(&nodes) => Ok(()),
+            Some(false) => Err(syntax("multiple definition of template")),
+            None | Some(true) => {
+                self.templates.insert(name, Arc::from(nodes));
+                Ok(())
+            }
         }
     }
 
@@ -146,12 +205,12 @@ impl Parser<'_> {
         let is_range = keyword == "range";
         let head = pipeline(tokens, if is_range { 2 } else { 1 })?;
         self.range_depth += usize::from(is_range);
-        let (then, end) = self.block(depth + 1)?;
+        let (then, end) = self.block(depth + 1, false)?;
         self.range_depth -= usize::from(is_range);
         let otherwise = match end {
             Closed::NotAtAll => return Err(syntax("unexpected EOF")),
             Closed::End => Vec::new(),
-            Closed::Else(rest) if rest.is_empty() => match self.block(depth + 1)? {
+            Closed::Else(rest) if rest.is_empty() => match self.block(depth + 1, false)? {
                 (otherwise, Closed::End) => otherwise,
                 _ => return Err(syntax("expected end")),
             },
@@ -171,6 +230,19 @@ impl Parser<'_> {
             _ => Node::Range { items: head, each: then, otherwise },
         })
     }
+}
+
+/// The name behind `define`, `block` or `template`, and what follows it.
+fn template_name(tokens: Vec<Token>) -> Result<(String, Vec<Token>), BuiltinError> {
+    let mut tokens = tokens.into_iter().skip(1).skip_while(|token| *token == Token::Space);
+    let Some(Token::Text(name)) = tokens.next() else {
+        return Err(syntax("unexpected token instead of a template's name"));
+    };
+    Ok((name, tokens.skip_while(|token| *token == Token::Space).collect()))
+}
+
+fn is_empty(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
 }
 
 /// Splits at `{{` and `}}`; `{{- ` and ` -}}` take the white space beside them along; comments vanish.
@@ -225,27 +297,38 @@ fn action_end(action: &str) -> Result<usize, BuiltinError> {
 
 fn tokens(action: &str) -> Result<Vec<Token>, BuiltinError> {
     let mut tokens: Vec<Token> = Vec::new();
-    let mut rest = action.trim();
+    let space = [' ', '\t', '\r', '\n'];
+    let mut rest = action.trim_matches(space);
     while let Some(character) = rest.chars().next() {
         let is_word = |character: char| character.is_alphanumeric() || character == '_';
         let after = rest.get(character.len_utf8()..).unwrap_or_default();
         let word_end = after.find(|character| !is_word(character)).unwrap_or(after.len());
         let (token, length) = match character {
-            ' ' | '\t' | '\r' | '\n' => (Token::Space, rest.len() - rest.trim_start().len()),
+            ' ' | '\t' | '\r' | '\n' => (Token::Space, rest.len() - rest.trim_start_matches(space).len()),
             '$' => (Token::Variable(after.get(..word_end).unwrap_or_default().to_owned()), 1 + word_end),
             '.' if word_end > 0 && !after.starts_with(|one: char| one.is_ascii_digit()) => {
                 (Token::Field(after.get(..word_end).unwrap_or_default().to_owned()), 1 + word_end)
             }
             '.' if word_end == 0 => (Token::Dot, 1),
-            '"' => quoted(rest)?,
+            '"' => {
+                let (text, length) = unquote(rest)?;
+                (Token::Text(text), length)
+            }
+            '\'' => {
+                let (text, length) = unquote(rest)?;
+                let mut characters = text.chars();
+                match (characters.next(), characters.next()) {
+                    (Some(one), None) => (Token::Number(Number::from(i64::from(u32::from(one)))), length),
+                    _ => return Err(syntax("malformed character constant")),
+                }
+            }
             '`' => {
                 let end = after.find('`').ok_or_else(|| syntax("unterminated raw quoted string"))?;
                 (Token::Text(after.get(..end).unwrap_or_default().to_owned()), end + 2)
             }
             '0'..='9' | '+' | '-' | '.' => {
                 let end = after.find(|one: char| !one.is_ascii_alphanumeric() && one != '.').unwrap_or(after.len());
-                let number = Number::parse(rest.get(..1 + end).unwrap_or_default())
-                    .ok_or_else(|| syntax("bad number syntax"))?;
+                let number = number(rest.get(..1 + end).unwrap_or_default())?;
                 (Token::Number(number), 1 + end)
             }
             ':' if after.starts_with('=') => (Token::Sign(":="), 2),
@@ -266,19 +349,13 @@ fn tokens(action: &str) -> Result<Vec<Token>, BuiltinError> {
     Ok(tokens)
 }
 
-/// Escapes as in JSON, which is what of Go's escapes people use.
-fn quoted(text: &str) -> Result<(Token, usize), BuiltinError> {
-    let mut is_escaped = false;
-    let end = text.char_indices().skip(1).find(|(_, character)| {
-        let is_end = *character == '"' && !is_escaped;
-        is_escaped = *character == '\\' && !is_escaped;
-        is_end
-    });
-    let (end, _) = end.ok_or_else(|| syntax("unterminated quoted string"))?;
-    match parse_json(text.get(..=end).unwrap_or_default(), NumberMode::AsWritten) {
-        Ok(Value::String(unquoted)) => Ok((Token::Text(unquoted.to_string()), end + 1)),
-        _ => Err(syntax("bad quoted string")),
-    }
+/// Decimal ones. What may be one of Go's other forms (octal, hexadecimal, complex) stops the evaluation.
+fn number(text: &str) -> Result<Number, BuiltinError> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let is_octal = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    Number::parse(text)
+        .filter(|_| !is_octal && !text.contains('_'))
+        .ok_or_else(|| BuiltinError::Halt(format!("template: a number like {text} is not supported")))
 }
 
 fn pipeline(tokens: Vec<Token>, max_variables: usize) -> Result<Pipeline, BuiltinError> {

@@ -1,7 +1,8 @@
 //! Templates, executed.
 
+use super::MAX_DEPTH;
 use super::functions;
-use super::parse::{Node, Operand, OperandKind, Pipeline, syntax};
+use super::parse::{Node, Operand, OperandKind, Pipeline, ROOT, Templates, syntax};
 use crate::policy::engine::rego::builtins::{BuiltinError, CallContext};
 use crate::policy::engine::rego::value::{Number, Value};
 
@@ -16,10 +17,10 @@ pub(super) enum Item {
     Bool(bool),
 }
 
-pub(super) fn run(context: &mut CallContext<'_>, nodes: &[Node], data: &Value) -> Result<String, BuiltinError> {
+pub(super) fn run(context: &mut CallContext<'_>, templates: &Templates, data: &Value) -> Result<String, BuiltinError> {
     let variables = vec![(String::new(), Item::Data(data.clone()))];
-    let mut run = Run { context, output: String::new(), variables };
-    run.nodes(nodes, &Item::Data(data.clone()))?;
+    let mut run = Run { context, output: String::new(), variables, templates, depth: 0 };
+    run.template(ROOT, Item::Data(data.clone()))?;
     Ok(run.output)
 }
 
@@ -35,6 +36,8 @@ struct Run<'s, 'c> {
     context: &'s mut CallContext<'c>,
     output: String,
     variables: Vec<(String, Item)>,
+    templates: &'s Templates,
+    depth: usize,
 }
 
 impl Run<'_, '_> {
@@ -70,6 +73,11 @@ impl Run<'_, '_> {
                 if functions::is_true(&item) { self.nodes(then, &item) } else { self.nodes(otherwise, dot) }
             }
             Node::Range { items, each, otherwise } => self.range(items, each, otherwise, dot),
+            Node::Template { name, value } => {
+                let value = value.as_ref().map(|value| self.pipeline(value, dot)).transpose()?;
+                self.template(name, value.unwrap_or(Item::Data(Value::Null)))?;
+                return Ok(Flow::Next);
+            }
             Node::Break => Ok(Flow::Break),
             Node::Continue => Ok(Flow::Continue),
         };
@@ -77,9 +85,26 @@ impl Run<'_, '_> {
         flow
     }
 
+    /// Runs a template by its name, with variables of its own.
+    fn template(&mut self, name: &str, dot: Item) -> Result<(), BuiltinError> {
+        let nodes = self.templates.get(name).ok_or_else(|| syntax("template not defined"))?;
+        if self.depth > MAX_DEPTH {
+            return Err(BuiltinError::Halt("template: templates call each other too deep".to_owned()));
+        }
+        self.depth += 1;
+        let outer = std::mem::replace(&mut self.variables, vec![(String::new(), dot.clone())]);
+        self.nodes(nodes, &dot)?;
+        self.variables = outer;
+        self.depth -= 1;
+        Ok(())
+    }
+
     fn range(&mut self, items: &Pipeline, each: &[Node], otherwise: &[Node], dot: &Item) -> Result<Flow, BuiltinError> {
         let unbound = Pipeline { variables: Vec::new(), ..items.clone() };
         let collection = self.pipeline(&unbound, dot)?;
+        if matches!(collection, Item::Int(_)) && items.variables.len() > 1 {
+            return Err(syntax("can't use a number to iterate over more than one variable"));
+        }
         let pairs = functions::range_over(self.context, &collection)?;
         if pairs.is_empty() {
             return self.nodes(otherwise, dot);
@@ -133,6 +158,9 @@ impl Run<'_, '_> {
             if !arguments.is_empty() || last.is_some() {
                 return Err(syntax("can't give argument to non-function"));
             }
+            if matches!(first.kind, OperandKind::Nil) {
+                return Err(syntax("nil is not a command"));
+            }
             return self.operand(first, dot);
         };
         // These two stop at the first argument that decides.
@@ -168,7 +196,7 @@ impl Run<'_, '_> {
             OperandKind::Text(text) => Item::Text(text.clone()),
             OperandKind::Number(number) => number_item(number)?,
             OperandKind::Bool(boolean) => Item::Bool(*boolean),
-            OperandKind::Nil => return Err(syntax("nil is not a command")),
+            OperandKind::Nil => Item::Data(Value::Null),
             OperandKind::Parentheses(pipeline) => self.pipeline(pipeline, dot)?,
         };
         fields(item, &operand.fields)
