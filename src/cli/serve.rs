@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Level, error, info};
 
 use super::engine::EngineArguments;
+use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
 use crate::server::telemetry::logs;
 use crate::server::{ClusterOptions, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion};
-use crate::workbench::THREAD_STACK_BYTES;
 use crate::workbench::file_feed::FileFeed;
 
 /// How often files under `--policies` are looked at.

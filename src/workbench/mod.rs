@@ -9,6 +9,3 @@ pub mod rego;
 pub mod report;
 pub mod requests;
 pub mod suite;
-
-/// Stack of every thread that evaluates: evaluating recurses with the depth of documents and policies.
-pub const THREAD_STACK_BYTES: usize = 32 << 20;

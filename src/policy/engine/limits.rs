@@ -1,6 +1,9 @@
-//! How long an evaluation may take. The only place in the core that reads a clock.
+//! How long an evaluation may take, and how deep its threads may go. The only place in the core that reads a clock.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Stack of every thread that compiles or evaluates: both recurse with the depth of documents and policies.
+pub const THREAD_STACK_BYTES: usize = 32 << 20;
 
 /// The instant by which an answer must be ready; none for offline runs.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,14 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
 use super::{CompiledConstraint, CompiledTemplate, Snapshot, Store};
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
-use crate::policy::engine::{CompileError, CompileOptions, Document, Program};
+use crate::policy::engine::{CompileError, CompileOptions, Document, Program, limits};
 use crate::policy::matching::MatchIndex;
+
+/// From so many templates on, starting threads is worth it.
+const MANY_TEMPLATES: usize = 8;
+
+/// The most threads of one build.
+const MAX_BUILDERS: usize = 8;
 
 /// What a build may do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,14 +83,20 @@ fn build_templates(
     options: BuildOptions,
     errors: &mut Vec<ResourceError>,
 ) -> BTreeMap<String, Arc<CompiledTemplate>> {
+    let by_name: BTreeMap<&str, &Arc<CompiledTemplate>> =
+        previous.templates.values().map(|one| (one.template.object.name(), one)).collect();
+    let before = |object: &Object| by_name.get(object.name()).copied();
     let mut templates = BTreeMap::new();
+    let mut changed = Vec::new();
     for object in store.templates.values().filter(|object| !object.is_terminating()) {
-        let before = previous.templates.values().find(|one| one.template.object.name() == object.name());
-        if let Some(before) = before.filter(|before| is_same_policy(&before.template.object, object)) {
-            templates.insert(before.template.kind.clone(), Arc::clone(before));
-            continue;
+        match before(object).filter(|before| is_same_policy(&before.template.object, object)) {
+            Some(before) => drop(templates.insert(before.template.kind.clone(), Arc::clone(before))),
+            None => changed.push(object.as_ref()),
         }
-        match compile_template(object, options) {
+    }
+    for (object, result) in compile_templates(changed, options) {
+        let before = before(object);
+        match result {
             Ok(compiled) => {
                 templates.insert(compiled.template.kind.clone(), Arc::new(compiled));
             }
@@ -97,6 +110,43 @@ fn build_templates(
         }
     }
     templates
+}
+
+type Compilation<'o> = (&'o Object, Result<CompiledTemplate, Vec<ResourceError>>);
+
+/// Compiles in the given order; many templates on all processors, as at a start.
+fn compile_templates(objects: Vec<&Object>, options: BuildOptions) -> Vec<Compilation<'_>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_BUILDERS);
+    let results = if objects.len() < MANY_TEMPLATES || threads == 1 {
+        compile_in_turn(&objects, options)
+    } else {
+        compile_at_once(&objects, threads, options)
+    };
+    objects.into_iter().zip(results).collect()
+}
+
+fn compile_at_once(
+    objects: &[&Object],
+    threads: usize,
+    options: BuildOptions,
+) -> Vec<Result<CompiledTemplate, Vec<ResourceError>>> {
+    std::thread::scope(|scope| {
+        let mut started = Vec::new();
+        for chunk in objects.chunks(objects.len().div_ceil(threads)) {
+            let thread = std::thread::Builder::new().stack_size(limits::THREAD_STACK_BYTES);
+            started.push((chunk, thread.spawn_scoped(scope, move || compile_in_turn(chunk, options))));
+        }
+        // A thread that could not be had: its part is done here.
+        let finish = |thread: ScopedJoinHandle<'_, _>| thread.join().ok();
+        let results = started
+            .into_iter()
+            .map(|(chunk, thread)| thread.ok().and_then(finish).unwrap_or_else(|| compile_in_turn(chunk, options)));
+        results.collect::<Vec<Vec<_>>>().into_iter().flatten().collect()
+    })
+}
+
+fn compile_in_turn(objects: &[&Object], options: BuildOptions) -> Vec<Result<CompiledTemplate, Vec<ResourceError>>> {
+    objects.iter().map(|object| compile_template(object, options)).collect()
 }
 
 /// Status and bookkeeping of the API server do not make another policy.

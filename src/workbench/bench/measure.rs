@@ -7,9 +7,9 @@ use super::BenchError;
 use crate::model::api::EnforcementPoint;
 use crate::model::review::Review;
 use crate::policy::engine::Deadline;
+use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::evaluate::{EvalContext, Evaluation, validate};
 use crate::policy::snapshot::Snapshot;
-use crate::workbench::THREAD_STACK_BYTES;
 
 /// All reviews of one run.
 pub(super) struct Measured {

@@ -28,8 +28,8 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::THREAD_STACK_BYTES;
 use super::diagnostic::Diagnostic;
+use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
 
 pub use filter::{Filter, FilterError};

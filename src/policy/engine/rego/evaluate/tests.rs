@@ -121,6 +121,56 @@ fn with_holds_for_one_expression() {
     ]);
 }
 
+/// What is worked out once for given parameters is what each evaluation would work out, and nothing else is kept.
+#[test]
+fn folds_change_no_answer() {
+    // With how many steps are folded.
+    let policies = [
+        ("out = {x | x := input.parameters.list[_]}", 1),
+        ("f(x) = y { y := x * 2 }\nout = [f(input.parameters.n), f(input.review.n)]", 1),
+        ("f(x) = y { y := x * input.review.n }\nout = f(input.parameters.n)", 0),
+        ("double { input.parameters.n > 1 }\nout { double }", 1),
+        (
+            "out = [x, y] { y := input.parameters.list[_]; x := concat(\"-\", [y, input.parameters.text]); y == \"b\" }",
+            0,
+        ),
+        ("out = x { x := sprintf(\"%v %v\", [input.parameters.text, input.parameters.missing]) }", 1),
+        (
+            "f(x) = count(x)\nout = [a, b] { a := f(input.parameters.list); b := f(input.parameters.list) with input as input.review }",
+            1,
+        ),
+        (
+            "f(x) = count(input.parameters.list)\nout = [a, b] { a := f(1); b := f(1) with input.parameters.list as [1] }",
+            1,
+        ),
+        ("out = x { x := time.now_ns() }", 0),
+        ("f(x) = x { print(x) }\nout = f(input.parameters.n)", 0),
+        (
+            "out { not startswith(input.parameters.text, \"q\"); every x in input.parameters.list { x != input.review.n } }",
+            1,
+        ),
+        ("f(1) = 1\nf(x) = 2 { x > 0 }\nout = f(input.parameters.one)", 1),
+    ];
+    for (source, folded) in policies {
+        let plan = plan(&format!("import future.keywords\n{source}"));
+        assert_eq!(plan.folds, folded, "{source}");
+        let folds = plan.folds();
+        for review in ["{\"n\": 1}", "{\"n\": 7}", "{}"] {
+            let input = format!(
+                "{{\"review\": {review}, \"parameters\": {{\"list\": [\"a\", \"b\"], \"n\": 3, \"text\": \"t\", \"one\": 1}}}}"
+            );
+            let input = parse_json(&input, NumberMode::AsWritten).unwrap();
+            let ask = |folds, now_ns| {
+                let host = Host { caches: &mut Caches::default(), now_ns, prints: None };
+                let globals = Globals { input: Some(&input), data: None, folds };
+                plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
+            };
+            ask(Some(&folds), 1).ok();
+            assert_eq!(ask(Some(&folds), 2), ask(None, 2), "{source} {review}");
+        }
+    }
+}
+
 #[test]
 fn walk_finds_paths_and_values() {
     check(&[
