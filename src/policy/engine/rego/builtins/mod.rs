@@ -13,11 +13,14 @@ mod cidr;
 mod digests;
 mod encoding;
 mod glob;
+mod go_url;
 mod graph;
 mod json_patch;
 mod jwt;
+mod keys;
 mod md5;
 mod operands;
+mod pem;
 mod semver;
 mod time;
 mod time_format;
@@ -25,6 +28,7 @@ mod time_layout;
 mod time_parse;
 mod units;
 mod uuid;
+mod x509;
 mod yaml;
 mod yaml_read;
 mod yaml_scalar;
@@ -107,10 +111,13 @@ const TABLES: &[&[Builtin]] = &[
     graph::TABLE,
     json_patch::TABLE,
     jwt::TABLE,
+    jwt::sign::TABLE,
+    jwt::verify::TABLE,
     semver::TABLE,
     time::TABLE,
     units::TABLE,
     uuid::TABLE,
+    x509::TABLE,
     yaml::TABLE,
     aggregates::TABLE,
     arithmetic::TABLE,
