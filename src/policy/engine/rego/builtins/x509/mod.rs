@@ -10,21 +10,30 @@ mod extensions;
 mod general_names;
 mod mailbox;
 mod name;
+mod permission;
 mod request;
 mod subtrees;
 mod time;
+mod verify;
 
 use certificate::Certificate;
+use verify::{Options, verify_chain};
 
 use super::base64::{self, Alphabet};
 use super::keys::public::{base64_of, fields};
 use super::keys::{PrivateKey, PublicKey};
-use super::operands::{string, undefined};
+use super::operands::{object, string, undefined};
 use super::{Builtin, BuiltinError, CallContext, pem};
-use crate::policy::engine::rego::value::Value;
+use crate::policy::engine::rego::value::{Object, Value};
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin { name: "crypto.parse_private_keys", arity: 1, call: parse_private_keys },
+    Builtin { name: "crypto.x509.parse_and_verify_certificates", arity: 1, call: verify_certificates },
+    Builtin {
+        name: "crypto.x509.parse_and_verify_certificates_with_options",
+        arity: 2,
+        call: verify_certificates_with_options,
+    },
     Builtin { name: "crypto.x509.parse_certificate_request", arity: 1, call: parse_certificate_request },
     Builtin { name: "crypto.x509.parse_certificates", arity: 1, call: parse_certificates },
     Builtin { name: "crypto.x509.parse_keypair", arity: 2, call: parse_keypair },
@@ -34,11 +43,94 @@ pub(super) const TABLE: &[Builtin] = &[
 /// Work of one public-key operation, in the budget's units.
 pub(super) const KEY_OPERATION: u64 = 1000;
 
+/// Names of purposes in options, by Go's numbers.
+const PURPOSE_NAMES: [&str; 14] = [
+    "KeyUsageAny",
+    "KeyUsageServerAuth",
+    "KeyUsageClientAuth",
+    "KeyUsageCodeSigning",
+    "KeyUsageEmailProtection",
+    "KeyUsageIPSECEndSystem",
+    "KeyUsageIPSECTunnel",
+    "KeyUsageIPSECUser",
+    "KeyUsageTimeStamping",
+    "KeyUsageOCSPSigning",
+    "KeyUsageMicrosoftServerGatedCrypto",
+    "KeyUsageNetscapeServerGatedCrypto",
+    "KeyUsageMicrosoftCommercialCodeSigning",
+    "KeyUsageMicrosoftKernelCodeSigning",
+];
+
 type Answer = Result<Value, BuiltinError>;
 
 fn parse_certificates(context: &mut CallContext<'_>, operands: &[&Value]) -> Answer {
     let certificates = certificates_of(text(context, operands, 0)?)?;
     Ok(Value::array(certificates.iter().map(Certificate::to_value_with_urls).collect()))
+}
+
+fn verify_certificates(context: &mut CallContext<'_>, operands: &[&Value]) -> Answer {
+    let options = Options { name: String::new(), now_ns: context.now_ns, purposes: Vec::new() };
+    let text = text(context, operands, 0)?;
+    verified(context, text, &options, Certificate::to_value_with_urls)
+}
+
+/// As OPA does it, without the URIs as texts.
+fn verify_certificates_with_options(context: &mut CallContext<'_>, operands: &[&Value]) -> Answer {
+    let text = text(context, operands, 0)?;
+    let options = object(operands, 1)?;
+    if certificates_of(text).is_err() {
+        return Ok(not_verified());
+    }
+    let options = verify_options(context, options)?;
+    verified(context, text, &options, Certificate::to_value)
+}
+
+fn not_verified() -> Value {
+    Value::array(vec![false.into(), Value::array(Vec::new())])
+}
+
+/// Whether there is a chain, and the chain.
+fn verified(
+    context: &mut CallContext<'_>,
+    text: &str,
+    options: &Options,
+    show: fn(&Certificate) -> Value,
+) -> Answer {
+    let Ok(certificates) = certificates_of(text) else { return Ok(not_verified()) };
+    let Some(chain) = verify_chain(context, &certificates, options)? else { return Ok(not_verified()) };
+    let chain = chain.iter().map(|certificate| show(certificate)).collect();
+    Ok(Value::array(vec![true.into(), Value::array(chain)]))
+}
+
+fn verify_options(context: &CallContext<'_>, object: &Object) -> Result<Options, BuiltinError> {
+    let mut options = Options { name: String::new(), now_ns: context.now_ns, purposes: Vec::new() };
+    for (key, value) in object.entries() {
+        match (key.as_str(), value) {
+            (None, _) => {}
+            (Some("DNSName"), Value::String(name)) => options.name = name.trim_matches('"').to_owned(),
+            (Some("CurrentTime"), Value::Number(number)) => {
+                let now = number.as_i64();
+                options.now_ns = now.ok_or_else(|| undefined("'CurrentTime' should be a valid int64 number"))?;
+            }
+            // Go no longer looks at it.
+            (Some("MaxConstraintComparisons"), Value::Number(number)) => {
+                number.as_i64().ok_or_else(|| undefined("'MaxConstraintComparisons' should be a valid number"))?;
+            }
+            (Some("KeyUsages"), Value::Array(_) | Value::Set(_)) => {
+                let items = match value {
+                    Value::Array(items) => items,
+                    Value::Set(set) => set.items(),
+                    _ => &[],
+                };
+                for name in items.iter().filter_map(Value::as_str) {
+                    let number = PURPOSE_NAMES.iter().position(|known| *known == name.trim_matches('"'));
+                    options.purposes.push(number.ok_or_else(|| undefined("invalid entries for 'KeyUsages' found"))?);
+                }
+            }
+            (Some(name), _) => return Err(undefined(format!("invalid option {name}"))),
+        }
+    }
+    Ok(options)
 }
 
 fn parse_certificate_request(context: &mut CallContext<'_>, operands: &[&Value]) -> Answer {
