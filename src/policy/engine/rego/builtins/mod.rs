@@ -8,6 +8,7 @@
 //! `http.send`.
 
 mod aggregates;
+mod aws;
 mod base64;
 mod cidr;
 mod digests;
@@ -104,6 +105,7 @@ pub struct CallContext<'a> {
 
 /// Every family. A name is in one table only.
 const TABLES: &[&[Builtin]] = &[
+    aws::TABLE,
     cidr::TABLE,
     digests::TABLE,
     encoding::TABLE,

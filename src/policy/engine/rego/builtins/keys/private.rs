@@ -5,7 +5,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::super::base64::{self, Alphabet};
 use super::super::operands::undefined;
-use super::super::x509::der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, constructed};
+use super::super::x509::der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, constructed};
 use super::super::{BuiltinError, pem};
 use super::curves::{Curve, Point, fixed};
 use super::public::{self, Algorithm, PublicKey, base64_of, big, fields, point_fields};
@@ -205,12 +205,18 @@ fn parse_sec1_fields(bytes: &[u8], outer_curve: Option<&[u32]>) -> Option<Privat
         return None;
     }
     let secret = BigUint::from_bytes_be(key.read(OCTET_STRING)?);
-    let inner_curve = match key.optional(constructed(0))? {
-        Some(curve) => Reader(curve).is_next(OBJECT_IDENTIFIER).then(|| Reader(curve).oid())?,
-        None => None,
+    // Optional fields of another type than theirs do not count, and neither does what follows.
+    let mut fields = key;
+    let inner_curve = match fields.optional(constructed(0))?.map(Reader) {
+        Some(mut curve) if curve.is_next(OBJECT_IDENTIFIER) => {
+            key = fields;
+            Some(curve.oid()?)
+        }
+        _ => None,
     };
-    if let Some(public) = key.optional(constructed(1))? {
-        Reader(public).bits()?;
+    match key.optional(constructed(1))?.map(Reader) {
+        Some(mut public) if public.is_next(BIT_STRING) => drop(public.bits()?),
+        _ => {}
     }
     let curve = Curve::from_oid(outer_curve.or(inner_curve.as_deref())?)?;
     let public = curve.public_of(&secret)?;

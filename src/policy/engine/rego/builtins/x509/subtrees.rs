@@ -1,7 +1,4 @@
-//! Name constraints: what an authority may and may not sign for, and whether a name is among it.
-//!
-//! Matching is that of Go 1.26, which narrows the constraints down by searching a sorted list: in odd combinations (an
-//! excluded network inside of an excluded network) the result is that of the list.
+//! Name constraints: what an authority may and may not sign for.
 
 use super::der::{Reader, SEQUENCE, constructed, field};
 use super::general_names::{address_value, ascii, is_domain};
@@ -63,10 +60,6 @@ impl Subtrees {
             fields(vec![("IP", address_value(address)), ("Mask", base64_of(mask))])
         };
         list(self.networks.iter().map(network).collect())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.domains.is_empty() && self.networks.is_empty() && self.emails.is_empty() && self.url_domains.is_empty()
     }
 }
 
