@@ -46,12 +46,9 @@ fn objects_nested_a_thousand_levels_are_refused() {
 /// Gatekeeper would run them. A template that needs one is never in force with a hole in it.
 #[test]
 fn functions_that_are_not_offered_are_refused_at_compile() {
-    for function in [
-        "http.send({})",
-        "net.lookup_ip_addr(\"a\")",
-        "graphql.is_valid(\"a\", \"b\")",
-        "json.match_schema({}, {})",
-    ] {
+    for function in
+        ["http.send({})", "net.lookup_ip_addr(\"a\")", "graphql.is_valid(\"a\", \"b\")", "json.match_schema({}, {})"]
+    {
         let text = format!("package a\nviolation[{{\"msg\": \"x\"}}] {{ {function} }}");
         let file = SourceFile { name: "a.rego".to_owned(), text };
         let errors = Policies::compile(&[file], RegoVersion::V0).unwrap_err();

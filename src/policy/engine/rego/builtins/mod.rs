@@ -44,6 +44,8 @@ mod bits;
 mod comparison;
 mod context;
 mod conversions;
+#[cfg(test)]
+mod cryptography;
 mod globs_match;
 mod go_regex;
 mod json;
@@ -250,7 +252,7 @@ mod tests {
         }
     }
 
-    fn call_builtin(name: &str, arguments: &str) -> String {
+    pub(super) fn call_builtin(name: &str, arguments: &str) -> String {
         let Value::Array(arguments) = parse_json(arguments, NumberMode::AsWritten).unwrap() else { unreachable!() };
         match call_with(lookup(name).unwrap(), &arguments.iter().collect::<Vec<_>>()) {
             Ok(value) => value.to_string(),

@@ -15,13 +15,34 @@ use crate::policy::engine::rego::value::{NumberMode, Object, Value, parse_json};
 
 /// Algorithms that the library knows and OPA does not sign with.
 const OTHER_ALGORITHMS: [&str; 27] = [
-    "ES256K", "none", "A128GCMKW", "A128KW", "A192GCMKW", "A192KW", "A256GCMKW", "A256KW", "dir", "ECDH-ES",
-    "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW", "PBES2-HS256+A128KW", "PBES2-HS384+A192KW",
-    "PBES2-HS512+A256KW", "RSA1_5", "RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512", "A128CBC-HS256",
-    "A128GCM", "A192CBC-HS384", "A192GCM", "A256CBC-HS512", "A256GCM",
+    "ES256K",
+    "none",
+    "A128GCMKW",
+    "A128KW",
+    "A192GCMKW",
+    "A192KW",
+    "A256GCMKW",
+    "A256KW",
+    "dir",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+    "PBES2-HS256+A128KW",
+    "PBES2-HS384+A192KW",
+    "PBES2-HS512+A256KW",
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+    "A128CBC-HS256",
+    "A128GCM",
+    "A192CBC-HS384",
+    "A192GCM",
+    "A256CBC-HS512",
+    "A256GCM",
 ];
-const OPERATIONS: [&str; 8] =
-    ["sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"];
 const TEXTS: [&str; 6] = ["kty", "kid", "use", "x5t", "x5t#S256", "x5u"];
 
 /// A key of a set.
@@ -55,23 +76,33 @@ pub(super) fn parse_keys(context: &mut CallContext<'_>, text: &str) -> Result<Ve
     context.budget.allocate(4 * text.len() as u64)?;
     let broken = || undefined("failed to parse a JWK key (set)");
     let Ok(Value::Object(set)) = parse_json(text, NumberMode::AsWritten) else { return Err(broken()) };
-    let keys = match set.get(&Value::from("keys")) {
-        None => vec![parse_key(&set).ok_or_else(broken)?],
-        Some(Value::Null) => Vec::new(),
-        Some(Value::Array(keys)) => keys
-            .iter()
-            .map(|key| if let Value::Object(key) = key { parse_key(key) } else { None })
-            .collect::<Option<_>>()
-            .ok_or_else(broken)?,
-        Some(_) => return Err(broken()),
+    let parse = |key: &Object| {
+        check_names(key)?;
+        parse_key(key).ok_or_else(broken)
     };
-    Ok(keys)
+    match set.get(&Value::from("keys")) {
+        None => Ok(vec![parse(&set)?]),
+        Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(keys)) => {
+            keys.iter().map(|key| if let Value::Object(key) = key { parse(key) } else { Err(broken()) }).collect()
+        }
+        Some(_) => Err(broken()),
+    }
+}
+
+/// What decides on the type of a key is found in letters of any case by the library, and then again in lower case.
+fn check_names(key: &Object) -> Result<(), BuiltinError> {
+    let names = key.entries().iter().filter_map(|(name, _)| name.as_str());
+    let is_odd = |name: &str| !matches!(name, "kty" | "d") && matches!(name.to_lowercase().as_str(), "kty" | "d");
+    match names.into_iter().find(|name| is_odd(name)) {
+        Some(name) => Err(BuiltinError::Halt(format!("a JSON Web Key with the member {name} is not supported"))),
+        None => Ok(()),
+    }
 }
 
 /// Whether OPA signs and verifies with the algorithm.
 pub(super) fn is_token_algorithm(name: &str) -> bool {
-    name == "EdDSA"
-        || matches!(name.split_at_checked(2), Some(("RS" | "PS" | "ES" | "HS", "256" | "384" | "512")))
+    name == "EdDSA" || matches!(name.split_at_checked(2), Some(("RS" | "PS" | "ES" | "HS", "256" | "384" | "512")))
 }
 
 fn parse_key(key: &Object) -> Option<Jwk> {
@@ -79,8 +110,8 @@ fn parse_key(key: &Object) -> Option<Jwk> {
     for name in TEXTS {
         fields.text(name)?;
     }
-    fields.check_operations()?;
-    fields.check_chain()?;
+    fields.check_list("key_ops")?;
+    fields.check_list("x5c")?;
     let algorithm = match key.get(&Value::from("alg")) {
         None => String::new(),
         Some(Value::String(name)) if is_token_algorithm(name) || OTHER_ALGORITHMS.contains(&&**name) => {
@@ -123,20 +154,11 @@ impl Fields<'_> {
         Some(self.bytes(name)?.map(|bytes| BigUint::from_bytes_be(&bytes)))
     }
 
-    fn check_operations(&self) -> Option<()> {
-        let is_known = |operation: &Value| operation.as_str().is_some_and(|name| OPERATIONS.contains(&name));
-        let is_valid = match self.0.get(&Value::from("key_ops")) {
-            None => true,
-            Some(Value::Array(operations)) => operations.iter().all(is_known),
-            Some(operation) => is_known(operation),
-        };
-        is_valid.then_some(())
-    }
-
-    fn check_chain(&self) -> Option<()> {
-        let is_valid = match self.0.get(&Value::from("x5c")) {
+    /// Null, or a list of texts.
+    fn check_list(&self, name: &str) -> Option<()> {
+        let is_valid = match self.0.get(&Value::from(name)) {
             None | Some(Value::Null) => true,
-            Some(Value::Array(chain)) => chain.iter().all(|item| matches!(item, Value::String(_) | Value::Null)),
+            Some(Value::Array(items)) => items.iter().all(|item| matches!(item, Value::String(_) | Value::Null)),
             Some(_) => false,
         };
         is_valid.then_some(())

@@ -3,8 +3,8 @@
 //! ECDSA and PSS signatures are different each time in OPA, so that only their validity can be equal.
 
 use super::super::base64::{Alphabet, encode_without_padding};
-use super::super::keys::PrivateKey;
 use super::super::keys::rsa::Padding;
+use super::super::keys::{PrivateKey, PublicKey};
 use super::super::operands::{any, string, undefined};
 use super::super::x509::KEY_OPERATION;
 use super::super::{Builtin, BuiltinError, CallContext, lookup};
@@ -66,6 +66,10 @@ fn signature_of(scheme: Scheme, key: &Material, message: &[u8]) -> Result<Vec<u8
     let key = match (scheme, key) {
         (Scheme::Hmac(hash), Material::Octets(secret)) if !secret.is_empty() => {
             return Ok(hmac::sign(&hmac_key(hash, secret), message).as_ref().to_vec());
+        }
+        // OPA takes the bytes of such a key for a secret.
+        (Scheme::Hmac(_), Material::Private(PublicKey::Ed25519(_), _) | Material::Public(PublicKey::Ed25519(_))) => {
+            return Err(BuiltinError::Halt("an Ed25519 key is not supported as a secret".to_owned()));
         }
         (_, Material::Private(public, secret)) => secret.checked(public).ok_or_else(invalid)?,
         _ => return Err(invalid()),

@@ -191,8 +191,9 @@ impl Constraints {
             Some(Value::String(text)) => Ok(text.to_string()),
             Some(_) => Err(undefined(format!("{name} constraint: must be a string"))),
         };
-        let is_known =
-            |key: &Value| key.as_str().is_some_and(|key| ["cert", "secret", "alg", "iss", "aud", "time"].contains(&key));
+        let is_known = |key: &Value| {
+            key.as_str().is_some_and(|key| ["cert", "secret", "alg", "iss", "aud", "time"].contains(&key))
+        };
         if let Some((key, _)) = object.entries().iter().find(|(key, _)| !is_known(key)) {
             return Err(undefined(format!("unknown token validation constraint: {key}")));
         }

@@ -141,12 +141,9 @@ impl PrivateKey {
                     ("y", coordinate(&public.y)),
                 ])
             }
-            Self::Ed25519 { seed, public } => fields(vec![
-                ("kty", "OKP".into()),
-                ("crv", "Ed25519".into()),
-                ("d", url(seed)),
-                ("x", url(public)),
-            ]),
+            Self::Ed25519 { seed, public } => {
+                fields(vec![("kty", "OKP".into()), ("crv", "Ed25519".into()), ("d", url(seed)), ("x", url(public))])
+            }
             Self::X25519 => return Err(BuiltinError::Halt("X25519 keys are not supported here".to_owned())),
         })
     }

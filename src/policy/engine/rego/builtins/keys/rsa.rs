@@ -110,8 +110,8 @@ impl RsaPrivate {
     pub(crate) fn sign(&self, hash: Hash, padding: Padding, message: &[u8]) -> Result<Vec<u8>, BuiltinError> {
         let refused = |_| BuiltinError::Halt("signing with this RSA key is not supported".to_owned());
         let [p, q] = [&self.primes[0], &self.primes[1]].map(BigUint::to_bytes_be);
-        let [dp, dq, inverse] = [&self.precomputed[0], &self.precomputed[1], &self.precomputed[2]]
-            .map(BigUint::to_bytes_be);
+        let [dp, dq, inverse] =
+            [&self.precomputed[0], &self.precomputed[1], &self.precomputed[2]].map(BigUint::to_bytes_be);
         let components = KeyPairComponents {
             public_key: PublicKeyComponents {
                 n: self.public.modulus.to_bytes_be(),
@@ -178,6 +178,7 @@ fn is_pss(hash: Hash, digest: &[u8], message: &[u8], bits: u64, salt: Option<usi
 
 /// The mask that a seed generates (MGF1).
 fn generated(hash: Hash, seed: &[u8], length: usize) -> Vec<u8> {
-    let blocks = (0..length.div_ceil(hash.length()) as u32).map(|count| hash.of(&[seed, &count.to_be_bytes()].concat()));
+    let blocks =
+        (0..length.div_ceil(hash.length()) as u32).map(|count| hash.of(&[seed, &count.to_be_bytes()].concat()));
     blocks.flatten().take(length).collect()
 }

@@ -61,9 +61,7 @@ impl SignatureAlgorithm {
     pub(crate) fn verify(self, key: &PublicKey, signed: &[u8], signature: &[u8]) -> Result<bool, BuiltinError> {
         Ok(match (self, key) {
             (Self::Rsa(Hash::Sha1) | Self::Ecdsa(Hash::Sha1), _) => false,
-            (Self::Rsa(hash), PublicKey::Rsa(key)) => {
-                key.verify(hash, Padding::Pkcs1, &hash.of(signed), signature)?
-            }
+            (Self::Rsa(hash), PublicKey::Rsa(key)) => key.verify(hash, Padding::Pkcs1, &hash.of(signed), signature)?,
             (Self::RsaPss(hash), PublicKey::Rsa(key)) => {
                 key.verify(hash, Padding::Pss(Some(hash.length())), &hash.of(signed), signature)?
             }

@@ -90,12 +90,7 @@ fn not_verified() -> Value {
 }
 
 /// Whether there is a chain, and the chain.
-fn verified(
-    context: &mut CallContext<'_>,
-    text: &str,
-    options: &Options,
-    show: fn(&Certificate) -> Value,
-) -> Answer {
+fn verified(context: &mut CallContext<'_>, text: &str, options: &Options, show: fn(&Certificate) -> Value) -> Answer {
     let Ok(certificates) = certificates_of(text) else { return Ok(not_verified()) };
     let Some(chain) = verify_chain(context, &certificates, options)? else { return Ok(not_verified()) };
     let chain = chain.iter().map(|certificate| show(certificate)).collect();
@@ -208,9 +203,7 @@ pub(super) fn public_key_of(block: &pem::Block) -> Result<Option<PublicKey>, Bui
             let certificate = Certificate::parse(&block.bytes).ok_or_else(|| undefined("malformed certificate"))?;
             Ok(certificate.key)
         }
-        b"PUBLIC KEY" => {
-            PublicKey::from_info(&block.bytes).map(Some).ok_or_else(|| undefined("malformed public key"))
-        }
+        b"PUBLIC KEY" => PublicKey::from_info(&block.bytes).map(Some).ok_or_else(|| undefined("malformed public key")),
         _ => Err(undefined("failed to extract a key from the PEM block")),
     }
 }

@@ -169,5 +169,6 @@ fn compare(one: &str, other: &str) -> Ordering {
 fn has_suffix(domain: &str, name: &str) -> bool {
     let Some(start) = name.len().checked_sub(domain.len()) else { return false };
     let (front, end) = name.as_bytes().split_at(start);
-    end.eq_ignore_ascii_case(domain.as_bytes()) && (front.is_empty() || domain.starts_with('.') || front.ends_with(b"."))
+    end.eq_ignore_ascii_case(domain.as_bytes())
+        && (front.is_empty() || domain.starts_with('.') || front.ends_with(b"."))
 }

@@ -87,9 +87,8 @@ impl<'a> Search<'a, '_> {
                 return Ok(());
             }
             context.budget.charge(KEY_OPERATION)?;
-            let is_usable = !is_in_chain(parent, chain)
-                && has_signed(parent, last)?
-                && is_valid(parent, role, chain, self.options);
+            let is_usable =
+                !is_in_chain(parent, chain) && has_signed(parent, last)? && is_valid(parent, role, chain, self.options);
             if !is_usable {
                 continue;
             }
@@ -157,7 +156,8 @@ fn is_valid(certificate: &Certificate, role: Role, chain: &[&Certificate], optio
     let details = &certificate.details;
     let now = i128::from(options.now_ns);
     let nanoseconds = |second: i64| i128::from(second) * 1_000_000_000;
-    let is_current = now >= nanoseconds(certificate.not_before.second) && now <= nanoseconds(certificate.not_after.second);
+    let is_current =
+        now >= nanoseconds(certificate.not_before.second) && now <= nanoseconds(certificate.not_after.second);
     let is_issuer = chain.last().is_none_or(|child| child.raw_issuer == certificate.raw_subject);
     let may_issue = role != Role::Intermediate || (details.has_constraints && details.is_authority);
     let intermediates = chain.len() as i64 - 1;
@@ -222,9 +222,8 @@ fn has_name(certificate: &Certificate, host: &str) -> bool {
 
 fn is_host_name(name: &str, is_pattern: bool) -> bool {
     let is_label = |(index, label): (usize, &str)| {
-        let is_valid = |(place, byte): (usize, u8)| {
-            byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b'-' && place != 0)
-        };
+        let is_valid =
+            |(place, byte): (usize, u8)| byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b'-' && place != 0);
         (is_pattern && index == 0 && label == "*") || (!label.is_empty() && label.bytes().enumerate().all(is_valid))
     };
     name != "*" && name.split('.').enumerate().all(is_label)
