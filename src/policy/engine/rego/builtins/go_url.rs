@@ -96,7 +96,7 @@ impl Url {
         written(&self.raw_path, &self.path, Part::Path)
     }
 
-    /// The host in lower case is what certificates' constraints look at.
+    /// The URL as text, as Go puts it together.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut text = Vec::new();
         if !self.scheme.is_empty() {
@@ -121,8 +121,8 @@ impl Url {
 
     fn write_hierarchy(&self, text: &mut Vec<u8>) {
         let has_authority = !self.host.is_empty() || self.user.is_some();
-        let may_have_authority = !self.scheme.is_empty() || has_authority;
-        if may_have_authority && !(self.omits_host && !has_authority) && (has_authority || !self.path.is_empty()) {
+        let has_slashes = !self.scheme.is_empty() && !self.omits_host && !self.path.is_empty();
+        if has_authority || has_slashes {
             text.extend(b"//");
             if let Some((name, password)) = &self.user {
                 text.extend(escape(name, Part::User));
