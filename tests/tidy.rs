@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that only some may name: folders end with a slash, files do not. Crates not listed are free to all.
-const OWNERS: [(&str, &[&str]); 28] = [
+const OWNERS: [(&str, &[&str]); 32] = [
     ("annotate_snippets", &["workbench/"]),
     ("anstream", &["cli/", "main.rs"]),
     ("anstyle", &["cli/", "main.rs"]),
@@ -47,6 +47,10 @@ const OWNERS: [(&str, &[&str]); 28] = [
     ("mimalloc", &["main.rs"]),
     ("opentelemetry", &["server/"]),
     ("opentelemetry_otlp", &["server/"]),
+    ("p224", &["policy/engine/rego/builtins/keys/"]),
+    ("p256", &["policy/engine/rego/builtins/keys/"]),
+    ("p384", &["policy/engine/rego/builtins/keys/"]),
+    ("p521", &["policy/engine/rego/builtins/keys/"]),
     ("prometheus_client", &["server/"]),
     ("quick_junit", &["workbench/"]),
     ("rayon", &["workbench/"]),

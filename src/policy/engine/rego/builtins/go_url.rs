@@ -1,334 +1,313 @@
-//! URLs as Go's `net/url` reads and joins them: what is a URL, and what a reference means below another one.
+//! URLs as Go's net/url takes them apart and puts them together.
 //!
-//! Kept decoded are path and fragment, as bytes; host and user stay as written, which is enough to compare them.
+//! As in OPA's build, only what follows the last colon of a host has to be a port.
 
 use std::net::Ipv6Addr;
 
-use crate::policy::engine::rego::value::quote;
+use super::operands::text_of_bytes;
+use crate::policy::engine::rego::value::Value;
 
-/// A URL or a relative reference.
+/// A URL. What is not `raw` has its percent escapes undone, so that it need not be text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Url {
-    pub(super) scheme: String,
-    opaque: String,
-    user: Option<String>,
-    pub(super) host: String,
-    path: Part,
-    /// With its question mark.
-    query: String,
-    fragment: Part,
+    scheme: String,
+    opaque: Vec<u8>,
+    user: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    pub(super) host: Vec<u8>,
+    path: Vec<u8>,
+    raw_path: Vec<u8>,
+    fragment: Vec<u8>,
+    raw_fragment: Vec<u8>,
+    pub(super) raw_query: Vec<u8>,
+    has_empty_query: bool,
     omits_host: bool,
 }
 
-/// A part with escapes: its meaning, and its text where escaping the meaning would give another one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Part {
-    bytes: Vec<u8>,
-    written: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+/// Part of a URL, by which different characters are escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
     Path,
-    Fragment,
     Host,
+    Zone,
     User,
+    Fragment,
 }
 
 impl Url {
-    /// # Errors
-    /// With Go's text.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (front, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let fault = |shown: &str, reason: String| format!("parse {}: {reason}", quote(shown));
-        let mut url = Self::parse_front(front).map_err(|reason| fault(front, reason))?;
-        url.fragment = Part::parse(fragment, Place::Fragment).map_err(|reason| fault(text, reason))?;
-        Ok(url)
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (front, fragment) = cut(text.as_bytes(), b'#');
+        let mut url = Self::parse_front(front)?;
+        if !fragment.is_empty() {
+            url.fragment = unescape(fragment, Part::Fragment)?;
+            if escape(&url.fragment, Part::Fragment) != fragment {
+                url.raw_fragment = fragment.to_vec();
+            }
+        }
+        Some(url)
     }
 
-    fn parse_front(text: &str) -> Result<Self, String> {
-        if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            return Err("net/url: invalid control character in URL".to_owned());
+    fn parse_front(text: &[u8]) -> Option<Self> {
+        if text.iter().any(u8::is_ascii_control) {
+            return None;
         }
-        let (scheme, rest) = split_scheme(text)?;
-        let mut url = Self { scheme: scheme.to_lowercase(), ..Self::default() };
-        let (mut rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-        query.clone_into(&mut url.query);
-        if !rest.starts_with('/') {
+        if text == b"*" {
+            return Some(Self { path: text.to_vec(), ..Self::default() });
+        }
+        let (scheme, mut rest) = split_scheme(text)?;
+        let mut url = Self { scheme: scheme.to_ascii_lowercase(), ..Self::default() };
+        match rest.strip_suffix(b"?").filter(|front| !front.contains(&b'?')) {
+            Some(front) => {
+                url.has_empty_query = true;
+                rest = front;
+            }
+            None => {
+                let (front, query) = cut(rest, b'?');
+                (rest, url.raw_query) = (front, query.to_vec());
+            }
+        }
+        if !rest.starts_with(b"/") {
             if !url.scheme.is_empty() {
-                rest.clone_into(&mut url.opaque);
-                return Ok(url);
+                url.opaque = rest.to_vec();
+                return Some(url);
             }
-            if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
-                return Err("first path segment in URL cannot contain colon".to_owned());
+            if cut(rest, b'/').0.contains(&b':') {
+                return None;
             }
         }
-        let is_authority = !url.scheme.is_empty() || !rest.starts_with("///");
-        if let Some(authority) = rest.strip_prefix("//").filter(|_| is_authority) {
-            let (authority, path) = authority.split_at(authority.find('/').unwrap_or(authority.len()));
+        let has_authority = rest.starts_with(b"//") && (!url.scheme.is_empty() || !rest.starts_with(b"///"));
+        if has_authority {
+            let after = rest.get(2..)?;
+            let end = after.iter().position(|byte| *byte == b'/').unwrap_or(after.len());
+            let (authority, path) = after.split_at(end);
             rest = path;
-            url.read_authority(authority)?;
-        } else if !url.scheme.is_empty() && rest.starts_with('/') {
+            (url.user, url.host) = parse_authority(authority)?;
+        } else if !url.scheme.is_empty() && rest.starts_with(b"/") {
             url.omits_host = true;
         }
-        url.path = Part::parse(rest, Place::Path)?;
-        Ok(url)
-    }
-
-    fn read_authority(&mut self, authority: &str) -> Result<(), String> {
-        let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        check_host(host)?;
-        if let Some(user) = user {
-            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
-            if !user.bytes().all(is_allowed) {
-                return Err("net/url: invalid userinfo".to_owned());
-            }
-            unescape(user, Place::User)?;
-            self.user = Some(user.to_owned());
+        url.path = unescape(rest, Part::Path)?;
+        if escape(&url.path, Part::Path) != rest {
+            url.raw_path = rest.to_vec();
         }
-        host.clone_into(&mut self.host);
-        Ok(())
+        Some(url)
     }
 
-    /// What `reference` means where this URL is the base.
-    pub(super) fn resolve(&self, reference: &Self) -> Self {
-        let mut url = reference.clone();
-        if reference.scheme.is_empty() {
-            self.scheme.clone_into(&mut url.scheme);
-        }
-        if !reference.scheme.is_empty() || !reference.host.is_empty() || reference.user.is_some() {
-            url.path = Part::of_escaped(&join_paths(&reference.path.escaped(Place::Path), ""));
-            return url;
-        }
-        let has_path = !reference.path.bytes.is_empty();
-        if !has_path && reference.query.is_empty() {
-            self.query.clone_into(&mut url.query);
-            if reference.fragment.bytes.is_empty() {
-                url.fragment = self.fragment.clone();
-            }
-        }
-        if !has_path && !self.opaque.is_empty() {
-            self.opaque.clone_into(&mut url.opaque);
-            return url;
-        }
-        self.host.clone_into(&mut url.host);
-        self.user.clone_into(&mut url.user);
-        url.path = Part::of_escaped(&join_paths(&self.path.escaped(Place::Path), &reference.path.escaped(Place::Path)));
-        url
+    /// The path as it was written if that is a valid way to write it.
+    pub(super) fn escaped_path(&self) -> Vec<u8> {
+        written(&self.raw_path, &self.path, Part::Path)
     }
 
-    pub(super) fn without_fragment(&self) -> Self {
-        Self { fragment: Part::default(), ..self.clone() }
-    }
-
-    /// The fragment's meaning.
-    pub(super) fn fragment(&self) -> String {
-        String::from_utf8_lossy(&self.fragment.bytes).into_owned()
-    }
-
-    /// The path's meaning.
-    pub(super) fn path(&self) -> String {
-        String::from_utf8_lossy(&self.path.bytes).into_owned()
-    }
-
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
+    /// The URL as text, as Go puts it together.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::new();
         if !self.scheme.is_empty() {
-            text = format!("{}:", self.scheme);
+            text.extend(self.scheme.bytes());
+            text.push(b':');
         }
         if self.opaque.is_empty() {
             self.write_hierarchy(&mut text);
         } else {
-            text.push_str(&self.opaque);
+            text.extend(&self.opaque);
         }
-        text.push_str(&self.query);
-        if !self.fragment.bytes.is_empty() {
-            text.push('#');
-            text.push_str(&self.fragment.escaped(Place::Fragment));
+        if self.has_empty_query || !self.raw_query.is_empty() {
+            text.push(b'?');
+            text.extend(&self.raw_query);
+        }
+        if !self.fragment.is_empty() {
+            text.push(b'#');
+            text.extend(written(&self.raw_fragment, &self.fragment, Part::Fragment));
         }
         text
     }
 
-    fn write_hierarchy(&self, text: &mut String) {
+    fn write_hierarchy(&self, text: &mut Vec<u8>) {
         let has_authority = !self.host.is_empty() || self.user.is_some();
-        let path = self.path.escaped(Place::Path);
-        if has_authority || (!self.scheme.is_empty() && !self.omits_host && !path.is_empty()) {
-            text.push_str("//");
-            if let Some(user) = &self.user {
-                text.push_str(user);
-                text.push('@');
+        let has_slashes = !self.scheme.is_empty() && !self.omits_host && !self.path.is_empty();
+        if has_authority || has_slashes {
+            text.extend(b"//");
+            if let Some((name, password)) = &self.user {
+                text.extend(escape(name, Part::User));
+                if let Some(password) = password {
+                    text.push(b':');
+                    text.extend(escape(password, Part::User));
+                }
+                text.push(b'@');
             }
-            text.push_str(&self.host);
+            text.extend(escape(&self.host, Part::Host));
         }
-        if !path.is_empty() && !path.starts_with('/') && !self.host.is_empty() {
-            text.push('/');
+        let path = self.escaped_path();
+        if !path.is_empty() && !path.starts_with(b"/") && !self.host.is_empty() {
+            text.push(b'/');
         }
-        if text.is_empty() && path.split('/').next().is_some_and(|segment| segment.contains(':')) {
-            text.push_str("./");
+        if text.is_empty() && cut(&path, b'/').0.contains(&b':') {
+            text.extend(b"./");
         }
-        text.push_str(&path);
+        text.extend(path);
+    }
+
+    /// As Go writes the structure.
+    pub(super) fn to_value(&self) -> Value {
+        let text = |bytes: &Vec<u8>| text_of_bytes(bytes.clone());
+        let user = if self.user.is_some() { Value::object(Vec::new()) } else { Value::Null };
+        let entries = [
+            ("Scheme", Value::string(&self.scheme)),
+            ("Opaque", text(&self.opaque)),
+            ("User", user),
+            ("Host", text(&self.host)),
+            ("Path", text(&self.path)),
+            ("RawPath", text(&self.raw_path)),
+            ("Fragment", text(&self.fragment)),
+            ("RawFragment", text(&self.raw_fragment)),
+            ("RawQuery", text(&self.raw_query)),
+            ("ForceQuery", self.has_empty_query.into()),
+            ("OmitHost", self.omits_host.into()),
+        ];
+        Value::object(entries.into_iter().map(|(name, value)| (Value::from(name), value)).collect())
     }
 }
 
-impl Part {
-    fn parse(text: &str, place: Place) -> Result<Self, String> {
-        let bytes = unescape(text, place)?;
-        let written = (escape(&bytes, place) != text).then(|| text.to_owned());
-        Ok(Self { bytes, written })
-    }
-
-    /// A path that was taken apart where it is sound to do so, and is thus sound itself.
-    fn of_escaped(text: &str) -> Self {
-        Self::parse(text, Place::Path).unwrap_or_default()
-    }
-
-    fn escaped(&self, place: Place) -> String {
-        let is_sound = |byte: u8| b"!$&'()*+,;=:@[]%".contains(&byte) || !needs_escape(byte, place);
-        match &self.written {
-            Some(written) if written.bytes().all(is_sound) => written.clone(),
-            _ if self.bytes == b"*" => "*".to_owned(),
-            _ => escape(&self.bytes, place),
-        }
-    }
-}
-
-fn split_scheme(text: &str) -> Result<(&str, &str), String> {
-    for (index, byte) in text.bytes().enumerate() {
+fn split_scheme(text: &[u8]) -> Option<(String, &[u8])> {
+    for (index, byte) in text.iter().enumerate() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' => {}
             b'0'..=b'9' | b'+' | b'-' | b'.' if index > 0 => {}
-            b':' if index == 0 => return Err("missing protocol scheme".to_owned()),
-            b':' => return Ok(text.split_once(':').unwrap_or(("", text))),
+            b':' if index == 0 => return None,
+            b':' => {
+                let (scheme, rest) = text.split_at(index);
+                return Some((String::from_utf8_lossy(scheme).into_owned(), rest.get(1..)?));
+            }
             _ => break,
         }
     }
-    Ok(("", text))
+    Some((String::new(), text))
 }
 
-fn check_host(host: &str) -> Result<(), String> {
-    match host.rfind('[') {
-        Some(0) => return check_bracketed(host),
-        Some(_) => return Err("invalid IP-literal".to_owned()),
+type User = (Vec<u8>, Option<Vec<u8>>);
+
+fn parse_authority(authority: &[u8]) -> Option<(Option<User>, Vec<u8>)> {
+    let Some(at) = authority.iter().rposition(|byte| *byte == b'@') else {
+        return Some((None, parse_host(authority)?));
+    };
+    let (user, host) = (authority.get(..at)?, parse_host(authority.get(at + 1..)?)?);
+    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(byte);
+    if !user.iter().all(is_valid) {
+        return None;
+    }
+    let (name, password) = cut(user, b':');
+    let password = if user.contains(&b':') { Some(unescape(password, Part::User)?) } else { None };
+    Some((Some((unescape(name, Part::User)?, password)), host))
+}
+
+fn parse_host(host: &[u8]) -> Option<Vec<u8>> {
+    match host.iter().rposition(|byte| *byte == b'[') {
+        Some(0) => return parse_literal(host),
+        Some(_) => return None,
         None => {}
     }
-    // OPA is built with Go's older rule: colons before the last one belong to the name.
-    check_port(host.rfind(':').and_then(|colon| host.get(colon..)).unwrap_or_default())?;
-    unescape(host, Place::Host).map(|_| ())
+    if let Some(colon) = host.iter().rposition(|byte| *byte == b':') {
+        is_port(host.get(colon..)?).then_some(())?;
+    }
+    unescape(host, Part::Host)
 }
 
-fn check_bracketed(host: &str) -> Result<(), String> {
-    let Some((address, port)) = host.rsplit_once(']') else {
-        return Err("missing ']' in host".to_owned());
-    };
-    check_port(port)?;
-    let (address, zone) = address.split_once("%25").unwrap_or((address, "zone"));
-    let address = address.trim_start_matches('[');
-    match address.parse::<Ipv6Addr>() {
-        Ok(_) if !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(()),
-        _ => Err(format!("invalid host: ParseAddr({}): unable to parse IP", quote(address))),
+/// An IPv6 address in brackets.
+fn parse_literal(host: &[u8]) -> Option<Vec<u8>> {
+    let end = host.iter().rposition(|byte| *byte == b']')?;
+    let (name, port) = (host.get(1..end)?, host.get(end + 1..)?);
+    is_port(port).then_some(())?;
+    let zone = name.windows(3).position(|window| window == b"%25").unwrap_or(name.len());
+    let (address, zone) = name.split_at(zone);
+    let name = [unescape(address, Part::Host)?, unescape(zone, Part::Zone)?].concat();
+    let text = std::str::from_utf8(&name).ok()?;
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    let is_address = address.parse::<Ipv6Addr>().is_ok() && zone != Some("");
+    is_address.then(|| [b"[", name.as_slice(), b"]", port].concat())
+}
+
+fn is_port(text: &[u8]) -> bool {
+    match text {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
     }
 }
 
-fn check_port(port: &str) -> Result<(), String> {
-    let is_sound =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-    if is_sound { Ok(()) } else { Err(format!("invalid port {} after host", quote(port))) }
+/// `raw` if it is a valid way to write `plain`, the usual one otherwise.
+fn written(raw: &[u8], plain: &[u8], part: Part) -> Vec<u8> {
+    let is_valid = |byte: &u8| b"!$&'()*+,;=:@[]%".contains(byte) || !is_escaped(*byte, part);
+    if !raw.is_empty() && raw.iter().all(is_valid) && unescape(raw, part).as_deref() == Some(plain) {
+        return raw.to_vec();
+    }
+    if part == Part::Path && plain == b"*" { plain.to_vec() } else { escape(plain, part) }
 }
 
-fn join_paths(base: &str, reference: &str) -> String {
-    let full = match reference {
-        "" => base.to_owned(),
-        _ if reference.starts_with('/') => reference.to_owned(),
-        _ => format!("{}{reference}", base.rfind('/').and_then(|end| base.get(..=end)).unwrap_or_default()),
-    };
-    if full.is_empty() {
-        return full;
+fn is_escaped(byte: u8, part: Part) -> bool {
+    match byte {
+        _ if byte.is_ascii_alphanumeric() => false,
+        b'-' | b'_' | b'.' | b'~' => false,
+        _ if matches!(part, Part::Host | Part::Zone) => !b"!$&'()*+,;=:[]<>\"".contains(&byte),
+        b'$' | b'&' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@' => match part {
+            Part::Path => byte == b'?',
+            Part::User => matches!(byte, b'@' | b'/' | b'?' | b':'),
+            Part::Fragment | Part::Host | Part::Zone => false,
+        },
+        b'!' | b'(' | b')' | b'*' => part != Part::Fragment,
+        _ => true,
     }
-    // Everything is below the slash in front, which is taken away again where the path brings its own.
-    let (mut joined, mut is_first, mut last) = ("/".to_owned(), true, "");
-    for element in full.split('/') {
-        last = element;
-        match element {
-            "." => is_first = false,
-            ".." => {
-                let parent = joined.rfind('/').unwrap_or(0);
-                joined.truncate(parent.max(1));
-                is_first = joined.len() == 1;
-            }
-            _ => {
-                if !is_first {
-                    joined.push('/');
-                }
-                joined.push_str(element);
-                is_first = false;
-            }
+}
+
+fn escape(bytes: &[u8], part: Part) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if is_escaped(*byte, part) {
+            text.extend(format!("%{byte:02X}").bytes());
+        } else {
+            text.push(*byte);
         }
     }
-    if matches!(last, "." | "..") {
-        joined.push('/');
-    }
-    match joined.strip_prefix('/') {
-        Some(rest) if rest.starts_with('/') => rest.to_owned(),
-        _ => joined,
-    }
+    text
 }
 
-fn unescape(text: &str, place: Place) -> Result<Vec<u8>, String> {
-    let bytes = text.as_bytes();
-    let mut output = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while let Some(byte) = bytes.get(index).copied() {
-        if byte == b'%' {
-            let escape = text.get(index..index + 3).unwrap_or_else(|| text.get(index..).unwrap_or("%"));
-            let value = escape.get(1..3).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
-            let value = value.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            let fault = || format!("invalid URL escape {}", quote(escape));
-            let value =
-                value.filter(|value| place != Place::Host || *value >= 0x80 || *value == b'%').ok_or_else(fault)?;
-            output.push(value);
-            index += 3;
+fn unescape(text: &[u8], part: Part) -> Option<Vec<u8>> {
+    let is_host = matches!(part, Part::Host | Part::Zone);
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            if is_host && first.is_ascii() && is_escaped(*first, part) {
+                return None;
+            }
+            bytes.push(*first);
             continue;
         }
-        if place == Place::Host && byte < 0x80 && needs_escape(byte, place) {
-            let shown = char::from(byte).to_string();
-            return Err(format!("invalid character {} in host name", quote(&shown)));
+        let (digits, after) = rest.split_at_checked(2)?;
+        rest = after;
+        let byte = match digits {
+            [high, low] => hex_digit(*high)? << 4 | hex_digit(*low)?,
+            _ => return None,
+        };
+        let is_forbidden = match part {
+            Part::Host => byte < 0x80 && digits != b"25",
+            Part::Zone => digits != b"25" && byte != b' ' && is_escaped(byte, Part::Host),
+            Part::Path | Part::User | Part::Fragment => false,
+        };
+        if is_forbidden {
+            return None;
         }
-        output.push(byte);
-        index += 1;
+        bytes.push(byte);
     }
-    Ok(output)
+    Some(bytes)
 }
 
-fn escape(bytes: &[u8], place: Place) -> String {
-    let mut output = String::with_capacity(bytes.len());
-    for byte in bytes {
-        if needs_escape(*byte, place) {
-            output.push_str(&format!("%{byte:02X}"));
-        } else {
-            output.push(char::from(*byte));
-        }
-    }
-    output
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|digit| digit as u8)
 }
 
-fn needs_escape(byte: u8, place: Place) -> bool {
-    match byte {
-        b'-' | b'_' | b'.' | b'~' => false,
-        _ if byte.is_ascii_alphanumeric() => false,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']' | b'<'
-        | b'>' | b'"'
-            if place == Place::Host =>
-        {
-            false
-        }
-        b'!' | b'(' | b')' | b'*' => place != Place::Fragment,
-        b'$' | b'&' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@' => match place {
-            Place::Path => byte == b'?',
-            Place::Fragment => false,
-            Place::User => matches!(byte, b'@' | b'/' | b'?' | b':'),
-            Place::Host => true,
-        },
-        _ => true,
+/// What stands before and after the first `separator`; all and nothing without one.
+fn cut(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
+    match text.iter().position(|byte| *byte == separator) {
+        Some(index) => (text.get(..index).unwrap_or_default(), text.get(index + 1..).unwrap_or_default()),
+        None => (text, &[]),
     }
 }
 
@@ -337,28 +316,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn joins_as_go_does() {
-        for (base, reference, expected) in [
-            ("", "#/definitions/a", "#/definitions/a"),
-            ("http://a/b/c/d?q", "../g", "http://a/b/g"),
-            ("http://a/b/c/d?q", "?y", "http://a/b/c/d?y"),
-            ("http://a/b/c/d?q", "#s", "http://a/b/c/d?q#s"),
-            ("http://a/b/c/d?q", "//g", "http://g"),
-            ("http://a/b/c/d?q", "../../../g/.", "http://a/g/"),
-            ("urn:x", "#y", "urn:x#y"),
-        ] {
-            let (base, reference) = (Url::parse(base).unwrap(), Url::parse(reference).unwrap());
-            assert_eq!(base.resolve(&reference).text(), expected);
-        }
-    }
-
-    #[test]
-    fn tells_what_is_no_url() {
-        for text in ["a:b:c", "/x", "http://h:80/", "*", "", "http://[::1]:80", "mailto:a@b"] {
-            assert!(Url::parse(text).is_ok(), "{text}");
-        }
-        for text in [":x", "1:2", "http://a b/", "http://h:x/", "%zz", "a\nb", "http://[1.2.3.4]/", "http://a%20b"] {
-            assert!(Url::parse(text).is_err(), "{text}");
-        }
+    fn urls_are_written_as_go_writes_them() {
+        let check = |text: &str, expected: Option<&str>| {
+            let written = Url::parse(text).map(|url| String::from_utf8(url.to_bytes()).unwrap());
+            assert_eq!(written.as_deref(), expected, "{text}");
+        };
+        check("HTTPS://u:p%40@Host:1/a%2fb?q#f%20", Some("https://u:p%40@Host:1/a%2fb?q#f%20"));
+        check("spiffe://cluster.local/ns/a", Some("spiffe://cluster.local/ns/a"));
+        check("urn:a:b?c", Some("urn:a:b?c"));
+        check("/a b", Some("/a%20b"));
+        check("http://[fe80::1%25en0]:80/", Some("http://[fe80::1%25en0]:80/"));
+        check("http://[fe80::1/", None);
+        check("http://h:x/", None);
+        check("a:b:c", Some("a:b:c"));
+        check("1:b", None);
+        check(":b", None);
+        check("http://a b/", None);
+        check("http://a/%zz", None);
+        check("mailto:///x", Some("mailto:///x"));
+        check("a/b:c", Some("a/b:c"));
+        check("http://h?", Some("http://h?"));
     }
 }

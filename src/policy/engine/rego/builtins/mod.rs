@@ -8,16 +8,20 @@
 //! `http.send`.
 
 mod aggregates;
+mod aws;
 mod base64;
 mod cidr;
 mod digests;
 mod encoding;
 mod glob;
+mod go_url;
 mod graph;
 mod json_patch;
 mod jwt;
+mod keys;
 mod md5;
 mod operands;
+mod pem;
 mod semver;
 mod time;
 mod time_format;
@@ -25,6 +29,7 @@ mod time_layout;
 mod time_parse;
 mod units;
 mod uuid;
+mod x509;
 mod yaml;
 mod yaml_read;
 mod yaml_scalar;
@@ -39,9 +44,10 @@ mod bits;
 mod comparison;
 mod context;
 mod conversions;
+#[cfg(test)]
+mod cryptography;
 mod globs_match;
 mod go_regex;
-mod go_url;
 mod json;
 mod json_schema;
 mod numbers;
@@ -102,6 +108,7 @@ pub struct CallContext<'a> {
 
 /// Every family. A name is in one table only.
 const TABLES: &[&[Builtin]] = &[
+    aws::TABLE,
     cidr::TABLE,
     digests::TABLE,
     encoding::TABLE,
@@ -109,10 +116,13 @@ const TABLES: &[&[Builtin]] = &[
     graph::TABLE,
     json_patch::TABLE,
     jwt::TABLE,
+    jwt::sign::TABLE,
+    jwt::verify::TABLE,
     semver::TABLE,
     time::TABLE,
     units::TABLE,
     uuid::TABLE,
+    x509::TABLE,
     yaml::TABLE,
     aggregates::TABLE,
     arithmetic::TABLE,
@@ -250,7 +260,7 @@ mod tests {
         }
     }
 
-    fn call_builtin(name: &str, arguments: &str) -> String {
+    pub(super) fn call_builtin(name: &str, arguments: &str) -> String {
         let Value::Array(arguments) = parse_json(arguments, NumberMode::AsWritten).unwrap() else { unreachable!() };
         match call_with(lookup(name).unwrap(), &arguments.iter().collect::<Vec<_>>()) {
             Ok(value) => value.to_string(),

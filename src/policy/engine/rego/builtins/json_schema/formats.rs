@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::policy::engine::rego::builtins::go_url::Url;
+use crate::policy::engine::rego::builtins::json_schema::url::Url;
 use crate::policy::engine::rego::builtins::{BuiltinError, CallContext, time_parse};
 
 const HOST_NAME: &str = r"^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])(\.([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]{0,61}[a-zA-Z0-9]))*$";

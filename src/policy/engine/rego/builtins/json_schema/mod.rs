@@ -12,6 +12,7 @@ mod keywords;
 mod numbers;
 mod parse;
 mod pool;
+mod url;
 mod validate;
 
 use super::arguments::{operand, undefined};

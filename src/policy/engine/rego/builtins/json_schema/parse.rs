@@ -11,7 +11,7 @@ use super::numbers::{Exact, canonical};
 use super::pool::Pool;
 use super::{MAX_DEPTH, SchemaError, too_deep};
 use crate::policy::engine::rego::builtins::CallContext;
-use crate::policy::engine::rego::builtins::go_url::Url;
+use crate::policy::engine::rego::builtins::json_schema::url::Url;
 use crate::policy::engine::rego::value::{Number, Object, Value};
 
 /// Index of a node.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::SchemaError;
 use crate::policy::engine::rego::builtins::BuiltinError;
-use crate::policy::engine::rego::builtins::go_url::Url;
+use crate::policy::engine::rego::builtins::json_schema::url::Url;
 use crate::policy::engine::rego::value::Value;
 
 /// Documents by URL; the empty one is the schema as a whole.
