@@ -166,13 +166,7 @@ impl Frame<'_, '_> {
     }
 
     /// Through packages whose names are known only when it runs.
-    fn browse(
-        &mut self,
-        document: u32,
-        path: &[Term],
-        target: Target,
-        steps: &mut Vec<Step>,
-    ) -> Result<(), PlanError> {
+    fn browse(&mut self, document: u32, path: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
         let mut way = Vec::with_capacity(path.len());
         for term in path {
             // A collection may hold variables that earlier steps bind; it is made where it is matched.

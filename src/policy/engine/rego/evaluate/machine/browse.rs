@@ -91,7 +91,8 @@ impl<'a> Evaluator<'a> {
         let child = spot.document.and_then(|document| documents.get(document as usize)?.child(key));
         let child = child.filter(|child| !self.is_covered(*child) && !self.is_hidden(*child));
         let Some(child) = child else {
-            let value = spot.value.and_then(|value| if spot.is_base { self.stored(value, key) } else { value.get(key) });
+            let value =
+                spot.value.and_then(|value| if spot.is_base { self.stored(value, key) } else { value.get(key) });
             return Ok(value.map(|value| Spot { document: None, value: Some(value), is_base: spot.is_base }));
         };
         match documents.get(child as usize).and_then(|document| document.group) {

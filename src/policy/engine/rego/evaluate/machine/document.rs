@@ -51,7 +51,9 @@ impl<'a> Evaluator<'a> {
     fn leaves(&mut self, document: &'a Document) -> Outcome<Value> {
         let mut entries = Vec::with_capacity(document.children.len());
         for (name, number) in &document.children {
-            let Some(child) = self.plan.documents.get(*number as usize).filter(|child| !child.is_hidden) else { continue };
+            let Some(child) = self.plan.documents.get(*number as usize).filter(|child| !child.is_hidden) else {
+                continue;
+            };
             let value = match child.group {
                 Some(group) => self.rule(group)?.cloned(),
                 // As deep as paths are long in the source.
