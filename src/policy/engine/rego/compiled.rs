@@ -17,7 +17,7 @@
 //! 7. `with` targets are references below `input` or `data`, or function names; values are ground after hoisting.
 //! 8. No recursion; every called function exists with that arity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::syntax::ast::{Rule, RuleKind};
 
@@ -28,6 +28,8 @@ pub struct Compiled {
     pub groups: BTreeMap<Vec<String>, RuleGroup>,
     /// Keys of `groups` in an order in which each comes after all it depends on.
     pub order: Vec<Vec<String>>,
+    /// The paths of all packages, those without rules too.
+    pub packages: BTreeSet<Vec<String>>,
 }
 
 /// All clauses of one name.

@@ -1,7 +1,7 @@
 //! Rules that cannot stand side by side.
 //!
 //! Invariant: afterwards all rules of a path are of one kind and arity with at most one default, nothing is defined below
-//! a complete rule or a function, and no rule has the path of a package.
+//! a complete rule or a function, no function below a rule whose name goes on with a variable, and no rule has the path of a package.
 
 use super::rules::RuleTree;
 use super::sink::Sink;
@@ -24,10 +24,19 @@ fn check_node(path: &[&str], node: &RuleTree, modules: &[Module], sink: &mut Sin
         let help = "a rule with one value cannot have others below it: rename one of them";
         return sink.report_with_help(ErrorClass::Type, first.span, message, help);
     }
+    let is_open = node.rules.iter().any(|rule| !rule.is_ground);
+    if let Some(function) = functions_below(&name, node).first().filter(|_| is_open) {
+        let message = format!("rule {name} conflicts with function {function}");
+        let help = "nothing could call a function below a rule whose name goes on with a variable: rename one of them";
+        return sink.report_with_help(ErrorClass::Type, first.span, message, help);
+    }
     let is_complete = |rule: &super::rules::RuleFacts| rule.kind != RuleKind::PartialSet && rule.is_ground;
     let is_set = |rule: &super::rules::RuleFacts| rule.kind == RuleKind::PartialSet;
     let is_mixed = node.rules.iter().any(|rule| {
-        is_set(rule) != is_set(first) || rule.arity != first.arity || is_complete(rule) != is_complete(first)
+        is_set(rule) != is_set(first)
+            || is_set(rule) && rule.is_ground != first.is_ground
+            || rule.arity != first.arity
+            || is_complete(rule) != is_complete(first)
     });
     if is_mixed {
         let others = node.rules.iter().find(|rule| rule.kind != first.kind || rule.arity != first.arity);
@@ -79,6 +88,14 @@ fn enter(module: usize, modules: &[Module], sink: &mut Sink) {
 
 fn has_rules_below(node: &RuleTree) -> bool {
     node.children.values().any(|child| !child.rules.is_empty() || has_rules_below(child))
+}
+
+fn functions_below(name: &str, node: &RuleTree) -> Vec<String> {
+    let below = node.children.iter().flat_map(|(step, child)| {
+        let path = format!("{name}.{step}");
+        if child.is_function() { vec![path] } else { functions_below(&path, child) }
+    });
+    below.collect()
 }
 
 /// The topmost rules below.

@@ -7,6 +7,7 @@ use crate::policy::engine::rego::syntax::ast::Module;
 
 pub(super) fn add(modules: Vec<Module>, compiled: &mut Compiled) {
     for module in modules {
+        compiled.packages.insert(module.package.path.clone());
         for rule in module.rules {
             let mut path = module.package.path.clone();
             path.extend(rule.head.path.iter().cloned());

@@ -17,7 +17,6 @@ mod graph;
 mod hoist;
 mod locals;
 mod names;
-mod overlap;
 mod prints;
 mod query;
 mod reads;
@@ -118,12 +117,6 @@ pub fn compile(mut modules: Vec<Module>, options: &CompileOptions<'_>) -> Result
     }
     let mut compiled = Compiled { order, ..Compiled::default() };
     finish::add(modules, &mut compiled);
-    if options.is_gatekeeper_template {
-        overlap::check(&compiled, &mut sink);
-        if !sink.is_empty() {
-            return Err(sink.sorted());
-        }
-    }
     debug_assert_eq!(verify_invariants(&compiled), Vec::<String>::new(), "the contract of `compiled` is broken");
     Ok(compiled)
 }

@@ -4,7 +4,7 @@
 //! - Whether a step binds a variable or compares it is decided here, so nothing is ever unbound on the way back: a slot is
 //!   written before it is read on every path that reads it.
 //! - Slots are numbered within a clause; bodies nested in it share its frame.
-//! - A body is a conjunction. Steps that can hold more than once (`Iterate`, `Ask`, `Walk`, `With`) run what is behind them
+//! - A body is a conjunction. Steps that can hold more than once (`Iterate`, `Ask`, `Walk`, `With`, `Browse`) run what is behind them
 //!   once for each solution.
 //!
 //! A plan is immutable and shared between threads; all state of an evaluation is in `machine::Evaluator`.
@@ -46,6 +46,8 @@ pub(super) struct Document {
     pub path: Vec<Value>,
     pub group: Option<u32>,
     pub children: Vec<(Value, u32)>,
+    /// Not to be seen by who looks at all of `data`.
+    pub is_hidden: bool,
 }
 
 /// All clauses of one name.
@@ -75,6 +77,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub(super) struct Clause {
     pub place: Place,
+    /// Its group's, unless rules of several kinds grow one document.
+    pub kind: RuleKind,
     /// Size of the frame.
     pub slots: u32,
     /// What the arguments, or the ground parts of the key asked for, must match.
@@ -192,6 +196,12 @@ pub(super) enum Step {
         path: Box<[Value]>,
         target: Target,
     },
+    /// A way on from a base document.
+    Stored {
+        head: Operand,
+        path: Box<[Operand]>,
+        target: Target,
+    },
     /// A package as an object, rules and base data together.
     Document {
         document: u32,
@@ -219,6 +229,12 @@ pub(super) enum Step {
         target: Target,
     },
     Ask(Box<AskStep>),
+    /// What the members of a nested partial rule whose names begin with these keys make, as a part of the whole.
+    Part {
+        group: u32,
+        keys: Box<[Operand]>,
+        target: Target,
+    },
     Function {
         group: u32,
         arguments: Box<[Operand]>,
@@ -274,6 +290,21 @@ pub(super) enum Step {
     },
     Comprehension(Box<Comprehension>),
     With(Box<WithStep>),
+    Browse(Box<BrowseStep>),
+}
+
+/// A reference through packages and rules that are not known beforehand.
+#[derive(Debug)]
+pub(super) struct BrowseStep {
+    pub document: u32,
+    pub way: Box<[Way]>,
+    pub target: Target,
+}
+
+#[derive(Debug)]
+pub(super) enum Way {
+    Known(Operand),
+    Any(Pattern),
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::policy::engine::rego::compile::QUERY_PACKAGE;
 use crate::policy::engine::rego::compile::rules::RuleTree;
 
 /// A step of a pattern.
@@ -68,7 +69,9 @@ fn walk<'t>(
         }
         rest => {
             let rest = rest.map_or([].as_slice(), |(_, rest)| rest);
-            for (step, child) in &node.children {
+            // What asks cannot be asked for.
+            let is_query = |step: &str| path.is_empty() && step == QUERY_PACKAGE;
+            for (step, child) in node.children.iter().filter(|(step, _)| !is_query(step)).collect::<Vec<_>>() {
                 path.push(step);
                 walk(child, path, rest, indexes, found);
                 path.pop();

@@ -109,6 +109,7 @@ impl<'l, 'c> Frame<'l, 'c> {
     pub(super) fn finish(self, rule: &Rule, inputs: Vec<Pattern>, branches: Vec<Branch>) -> Clause {
         Clause {
             place: self.lowering.place(self.group, self.position, rule.span.line),
+            kind: rule.head.kind,
             slots: self.scope.size(),
             inputs: inputs.into_boxed_slice(),
             branches: branches.into_boxed_slice(),

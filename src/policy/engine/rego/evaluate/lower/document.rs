@@ -1,10 +1,14 @@
 //! The tree of packages and rules below `data`.
 
+use crate::policy::engine::rego::compile::QUERY_PACKAGE;
 use crate::policy::engine::rego::evaluate::plan::{Document, Plan};
 use crate::policy::engine::rego::value::Value;
 
-/// Makes `plan.documents` out of `plan.names`.
-pub(super) fn plant(plan: &mut Plan) {
+/// What `data` as a whole does not show: the rule that stands for a query, and what OPA keeps to itself.
+const HIDDEN: [&str; 2] = [QUERY_PACKAGE, "system"];
+
+/// Makes `plan.documents` out of `plan.names` and the packages without rules.
+pub(super) fn plant<'p>(plan: &mut Plan, packages: impl Iterator<Item = &'p Vec<String>>) {
     let mut documents = vec![Document::default()];
     for (path, group) in &plan.names {
         let mut at = 0usize;
@@ -14,6 +18,14 @@ pub(super) fn plant(plan: &mut Plan) {
         if let Some(document) = documents.get_mut(at) {
             document.group = Some(*group);
         }
+    }
+    for path in packages {
+        path.iter().fold(0, |at, name| child_or_new(&mut documents, at, name));
+    }
+    for document in &mut documents {
+        document.children.sort();
+        let name = document.path.first().and_then(Value::as_str).filter(|_| document.path.len() == 1);
+        document.is_hidden = name.is_some_and(|name| HIDDEN.contains(&name));
     }
     plan.documents = documents;
 }

@@ -10,6 +10,7 @@ mod document;
 mod expression;
 mod fold;
 mod index;
+mod join;
 mod leaf;
 mod pattern;
 mod reference;
@@ -31,6 +32,8 @@ use ask::Shape;
 pub(super) type Lookup<'c> = &'c dyn Fn(&str) -> Option<&'static Builtin>;
 
 pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, PlanError> {
+    let joined = join::join(compiled);
+    let compiled = &*joined;
     let mut lowering = Lowering::new(compiled, lookup);
     for group in compiled.groups.values() {
         let lowered = lowering.group(group)?;
@@ -59,6 +62,8 @@ struct Lowering<'c> {
     asked: Vec<(u32, Shape)>,
     /// Functions that some `with` replaces.
     mocks: BTreeMap<String, u32>,
+    /// Groups that some `with` replaces by a value.
+    replaceable: BTreeSet<u32>,
     modules: BTreeSet<Arc<str>>,
 }
 
@@ -69,11 +74,13 @@ impl<'c> Lowering<'c> {
         for (number, path) in (0u32..).zip(compiled.groups.keys()) {
             plan.names.insert(path.clone(), number);
         }
-        document::plant(&mut plan);
+        document::plant(&mut plan, compiled.packages.iter());
         let mut mocks = BTreeMap::new();
         for group in compiled.groups.values() {
             scope::collect_mocks(group, &mut mocks);
         }
+        let targets = compiled.groups.values().flat_map(scope::replaced_data);
+        let replaceable = targets.flat_map(|path| document::groups_below(&plan, &path)).collect();
         plan.mocks = u32::try_from(mocks.len()).unwrap_or(u32::MAX);
         Self {
             groups: compiled.groups.values().collect(),
@@ -83,6 +90,7 @@ impl<'c> Lowering<'c> {
             input_paths: BTreeMap::new(),
             asked: Vec::new(),
             mocks,
+            replaceable,
             modules: BTreeSet::new(),
         }
     }

@@ -1,12 +1,15 @@
 //! References: which document they start in, which of their steps iterate.
 
 use crate::policy::engine::rego::evaluate::error::PlanError;
-use crate::policy::engine::rego::evaluate::plan::{AskStep, Operand, Step, Target};
+use crate::policy::engine::rego::evaluate::plan::{AskStep, BrowseStep, Operand, Step, Target, Way};
 use crate::policy::engine::rego::syntax::ast::{RuleKind, Term, TermKind};
 use crate::policy::engine::rego::value::Value;
 
 use super::clause::Frame;
-use super::{document, leaf, scalar, unsafe_variable};
+use super::{document, join, leaf, scalar, unsafe_variable};
+
+/// As many as what is remembered of a call has room for.
+const MAX_PART_KEYS: usize = 4;
 
 impl Frame<'_, '_> {
     pub(super) fn reference(
@@ -106,15 +109,76 @@ impl Frame<'_, '_> {
         }
         let Some(at) = self.lowering.plan.documents.get(document as usize) else { return Ok(()) };
         match at.group {
-            Some(group) if at.children.is_empty() => self.rule(group, rest, target, steps),
-            _ => self.source(rest, target, steps, |target| Step::Document { document, target }),
+            Some(group) => self.rule(group, rest, target, steps),
+            None if rest.is_empty() => {
+                steps.push(Step::Document { document, target });
+                Ok(())
+            }
+            None => self.browse(document, rest, target, steps),
         }
     }
 
     fn base(&mut self, path: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
         let (ground, rest) = ground_prefix(path);
         let path = ground.into_boxed_slice();
-        self.source(rest, target, steps, |target| Step::Base { path, target })
+        if rest.is_empty() {
+            steps.push(Step::Base { path, target });
+            return Ok(());
+        }
+        let slot = self.scope.temporary();
+        steps.push(Step::Base { path, target: Target::Bind(slot) });
+        self.stored(Operand::Slot(slot), rest, target, steps)
+    }
+
+    /// From a base document along a path, as `navigate`.
+    fn stored(
+        &mut self,
+        mut head: Operand,
+        mut path: &[Term],
+        target: Target,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), PlanError> {
+        loop {
+            let mut ground = Vec::new();
+            while let Some((term, rest)) = path.split_first().filter(|(term, _)| self.is_ground(term)) {
+                ground.push(self.operand(term, steps)?);
+                path = rest;
+            }
+            let walked = ground.into_boxed_slice();
+            let Some((term, rest)) = path.split_first() else {
+                steps.push(Step::Stored { head, path: walked, target });
+                return Ok(());
+            };
+            if !walked.is_empty() {
+                let slot = self.scope.temporary();
+                steps.push(Step::Stored { head, path: walked, target: Target::Bind(slot) });
+                head = Operand::Slot(slot);
+            }
+            let key = self.pattern(term, steps)?;
+            if rest.is_empty() {
+                steps.push(Step::Iterate { head, path: Box::new([]), key, value: target });
+                return Ok(());
+            }
+            let slot = self.scope.temporary();
+            steps.push(Step::Iterate { head, path: Box::new([]), key, value: Target::Bind(slot) });
+            (head, path) = (Operand::Slot(slot), rest);
+        }
+    }
+
+    /// Through packages whose names are known only when it runs.
+    fn browse(&mut self, document: u32, path: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        let mut way = Vec::with_capacity(path.len());
+        for term in path {
+            // A collection may hold variables that earlier steps bind; it is made where it is matched.
+            let is_plain = matches!(&term.kind, TermKind::Variable(_)) || scalar(term).is_some();
+            way.push(if is_plain && self.is_ground(term) {
+                Way::Known(self.operand(term, steps)?)
+            } else {
+                Way::Any(self.pattern(term, steps)?)
+            });
+        }
+        steps.push(Step::Browse(Box::new(BrowseStep { document, way: way.into_boxed_slice(), target })));
+        Ok(())
     }
 
     fn rule(&mut self, group: u32, rest: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
@@ -129,12 +193,15 @@ impl Frame<'_, '_> {
             _ => return self.source(rest, target, steps, whole),
         };
         let is_variable = matches!(&key.kind, TermKind::Variable(_)) && !self.is_ground(key);
-        let is_flat = self
-            .lowering
-            .rules(group)
-            .is_some_and(|rules| rules.rules.iter().all(|rule| rule.head.dynamic.len() == keys));
+        // What a `with` puts in the place of a set can be anything.
+        if self.lowering.replaceable.contains(&group) {
+            return self.source(rest, target, steps, whole);
+        }
+        if self.lowering.rules(group).is_some_and(|rules| !join::is_flat(rules)) {
+            return self.part(group, rest, target, steps);
+        }
         let is_streamed = is_variable && keys == 0 && !self.is_counted && leaf::is_leaf(self.lowering, group);
-        if !is_flat || (is_variable && !is_streamed) {
+        if is_variable && !is_streamed {
             return self.source(rest, target, steps, whole);
         }
         // A key with parts is never false.
@@ -153,6 +220,22 @@ impl Frame<'_, '_> {
         }
         let member = self.operand(key, steps)?;
         self.navigate(member, behind, target, steps)
+    }
+
+    /// Below a rule that makes objects within objects: only what the known keys lead to is evaluated.
+    fn part(&mut self, group: u32, rest: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        let depth = self.lowering.rules(group).map(join::depth).unwrap_or_default();
+        let mut keys = Vec::new();
+        for term in rest.iter().take(depth.min(MAX_PART_KEYS)) {
+            if !self.is_ground(term) {
+                break;
+            }
+            keys.push(self.operand(term, steps)?);
+        }
+        let keys = keys.into_boxed_slice();
+        self.source(rest, target, steps, |target| {
+            if keys.is_empty() { Step::Rule { group, target } } else { Step::Part { group, keys, target } }
+        })
     }
 
     /// Asks a partial rule; the slot is where the value for the key of an object goes. Nothing when the key has no shape to

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::policy::engine::rego::compiled::RuleGroup;
 use crate::policy::engine::rego::syntax::ast::{Body, Expr, ExprKind, Rule, Term, TermKind};
+use crate::policy::engine::rego::value::Value;
+
+use super::scalar;
 
 /// Names and slots of one frame.
 #[derive(Debug, Default)]
@@ -109,14 +112,31 @@ pub(super) fn count_rule(rule: &Rule, uses: &mut BTreeMap<String, u32>) {
 
 /// Numbers the functions that `with` replaces, by their dotted names.
 pub(super) fn collect_mocks(group: &RuleGroup, mocks: &mut BTreeMap<String, u32>) {
-    let mut collect = |expression: &Expr| {
-        for with in &expression.with {
-            if let Some(name) = function_target(&with.target) {
-                let next = u32::try_from(mocks.len()).unwrap_or(u32::MAX);
-                mocks.entry(name).or_insert(next);
-            }
+    visit_targets(group, &mut |target| {
+        if let Some(name) = function_target(target) {
+            let next = u32::try_from(mocks.len()).unwrap_or(u32::MAX);
+            mocks.entry(name).or_insert(next);
         }
-    };
+    });
+}
+
+/// The paths below `data` that some `with` replaces.
+pub(super) fn replaced_data(group: &RuleGroup) -> Vec<Vec<Value>> {
+    let mut paths = Vec::new();
+    visit_targets(group, &mut |target| {
+        let (head, path) = match &target.kind {
+            TermKind::Reference { head, path } => (&head.kind, path.as_slice()),
+            kind => (kind, [].as_slice()),
+        };
+        if matches!(head, TermKind::Variable(name) if name == "data") {
+            paths.push(path.iter().map_while(scalar).collect());
+        }
+    });
+    paths
+}
+
+fn visit_targets(group: &RuleGroup, visit: &mut dyn FnMut(&Term)) {
+    let mut collect = |expression: &Expr| expression.with.iter().for_each(|with| visit(&with.target));
     for rule in group.rules.iter().chain(&group.default) {
         visit_body(&rule.body, &mut |_| {}, &mut collect);
         rule.otherwise.iter().for_each(|branch| visit_body(&branch.body, &mut |_| {}, &mut collect));

@@ -1,7 +1,6 @@
-//! Packages as objects, and the way to what is asked for.
+//! Packages as objects, base documents, and the way to what is asked for.
 
 use crate::policy::engine::rego::evaluate::plan::Document;
-use crate::policy::engine::rego::syntax::ast::RuleKind;
 use crate::policy::engine::rego::value::Value;
 
 use super::{Evaluator, Outcome, VALUE_BYTES};
@@ -13,7 +12,7 @@ impl<'a> Evaluator<'a> {
         let mut rest = path;
         while let Some((name, behind)) = rest.split_first() {
             let document = self.plan.documents.get(number as usize);
-            let child = document.and_then(|document| document.child(name));
+            let child = document.and_then(|document| document.child(&Value::string(name)));
             let Some(child) = child else { break };
             number = child;
             rest = behind;
@@ -27,44 +26,98 @@ impl<'a> Evaluator<'a> {
         Ok(rest.iter().try_fold(value, |at, key| Some(at?.get(&Value::string(key)))).flatten())
     }
 
-    /// A package with all its rules, functions left out, on top of the base documents there.
+    /// A package with all its rules, functions left out, below the base documents there: where both say something, the
+    /// base document counts.
     pub(super) fn document(&mut self, number: u32) -> Outcome<Option<&'a Value>> {
+        let Some(document) = self.plan.documents.get(number as usize) else { return Ok(None) };
+        let base = self.base(&document.path);
+        if self.is_covered(number) {
+            return Ok(base);
+        }
         self.descend()?;
-        let value = self.assemble(number)?;
+        let rules = self.leaves(document)?;
         self.depth += 1;
-        Ok(value)
+        match base {
+            None => self.keep(rules).map(Some),
+            Some(base @ Value::Object(_)) => {
+                let merged = self.merge(base, &rules)?;
+                self.keep(merged).map(Some)
+            }
+            base => Ok(base),
+        }
     }
 
-    fn assemble(&mut self, number: u32) -> Outcome<Option<&'a Value>> {
-        let Some(document) = self.plan.documents.get(number as usize) else { return Ok(None) };
-        let own = match document.group {
-            Some(group) if self.is_function(group) => None,
-            Some(group) => self.rule(group)?,
-            None => self.base(&document.path),
-        };
-        if document.children.is_empty() {
-            return Ok(own);
-        }
-        let mut entries = match own {
-            Some(Value::Object(object)) => object.entries().to_vec(),
-            _ => Vec::new(),
-        };
-        for (name, child) in &document.children {
-            if let Some(value) = self.document(*child)? {
-                entries.push((name.clone(), value.clone()));
-            }
+    /// The rules of a package and of those below.
+    fn leaves(&mut self, document: &'a Document) -> Outcome<Value> {
+        let mut entries = Vec::with_capacity(document.children.len());
+        for (name, number) in &document.children {
+            let Some(child) = self.plan.documents.get(*number as usize).filter(|child| !child.is_hidden) else {
+                continue;
+            };
+            let value = match child.group {
+                Some(group) => self.rule(group)?.cloned(),
+                // As deep as paths are long in the source.
+                None => Some(self.leaves(child)?),
+            };
+            entries.extend(value.map(|value| (name.clone(), value)));
         }
         self.budget.reserve(2 * VALUE_BYTES * entries.len())?;
-        self.keep(Value::object(entries)).map(Some)
+        Ok(Value::object(entries))
     }
 
-    fn is_function(&self, group: u32) -> bool {
-        self.plan.groups.get(group as usize).is_some_and(|group| group.kind == RuleKind::Function)
+    /// Objects are merged as deep as both have objects; of other values the first counts.
+    fn merge(&mut self, one: &Value, other: &Value) -> Outcome<Value> {
+        let (Value::Object(one), Value::Object(added)) = (one, other) else { return Ok(one.clone()) };
+        self.budget.reserve(2 * VALUE_BYTES * (one.len() + added.len()))?;
+        self.descend()?;
+        let mut entries = Vec::with_capacity(one.len() + added.len());
+        for (key, value) in one.entries() {
+            let value = match added.get(key) {
+                Some(other) => self.merge(value, other)?,
+                None => value.clone(),
+            };
+            entries.push((key.clone(), value));
+        }
+        self.depth += 1;
+        entries.extend(added.entries().iter().filter(|(key, _)| one.get(key).is_none()).cloned());
+        Ok(Value::object(entries))
+    }
+
+    /// The base document at a path.
+    pub(super) fn base(&self, path: &[Value]) -> Option<&'a Value> {
+        path.iter().try_fold(self.world.data?, |at, key| self.stored(at, key))
+    }
+
+    /// A step in a base document. OPA keeps these in a store whose paths are text, so that a number is the name of a field,
+    /// and the text of a number the index of an element.
+    pub(super) fn stored(&self, at: &'a Value, key: &Value) -> Option<&'a Value> {
+        let as_is = at.get(key);
+        if as_is.is_some() || self.world.replaced.as_ref().is_some_and(|replaced| !replaced.targets.is_empty()) {
+            return as_is;
+        }
+        match (at, key) {
+            (Value::Object(object), Value::Number(number)) => object.get_str(&number.to_string()),
+            (Value::Array(items), Value::String(text)) => items.get(usize::try_from(text.parse::<i64>().ok()?).ok()?),
+            _ => None,
+        }
+    }
+
+    /// A `with` put base data in the place of the package or rule.
+    pub(super) fn is_covered(&self, document: u32) -> bool {
+        let Some(replaced) = self.world.replaced.as_ref().filter(|replaced| !replaced.targets.is_empty()) else {
+            return false;
+        };
+        let path = self.plan.documents.get(document as usize).map(|document| document.path.as_slice());
+        replaced.targets.iter().any(|target| path.is_some_and(|path| path.starts_with(target)))
+    }
+
+    pub(super) fn is_hidden(&self, document: u32) -> bool {
+        self.plan.documents.get(document as usize).is_some_and(|document| document.is_hidden)
     }
 }
 
 impl Document {
-    fn child(&self, name: &str) -> Option<u32> {
-        self.children.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, number)| *number)
+    pub(super) fn child(&self, name: &Value) -> Option<u32> {
+        self.children.iter().find(|(key, _)| key == name).map(|(_, number)| *number)
     }
 }

@@ -35,8 +35,13 @@ pub(super) enum Memory<'a> {
 pub(super) struct Replaced<'a> {
     /// Groups whose value is base data now.
     pub groups: Vec<u32>,
-    pub mocks: Vec<(u32, Replacement, Option<&'a Value>)>,
+    /// The paths below `data` that are replaced.
+    pub targets: Vec<&'a [Value]>,
+    pub mocks: Mocks<'a>,
 }
+
+/// Functions, what takes their place, and the value when it is one.
+pub(super) type Mocks<'a> = Vec<(u32, Replacement, Option<&'a Value>)>;
 
 /// A call: what is called, and where the arguments are. Addresses stand for values, see the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! Within an evaluation a value's address therefore stands for its content, which makes remembering calls cheap.
 
 mod ask;
+mod browse;
 mod compute;
 mod document;
 mod iterate;

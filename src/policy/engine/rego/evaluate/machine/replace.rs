@@ -3,7 +3,7 @@
 use crate::policy::engine::rego::evaluate::plan::{Change, Operand, Replacement, Step, Target, WithStep};
 use crate::policy::engine::rego::value::Value;
 
-use super::memory::World;
+use super::memory::{Mocks, World};
 use super::{Evaluator, Flow, Outcome, Then, VALUE_BYTES};
 
 impl<'a> Evaluator<'a> {
@@ -48,7 +48,10 @@ impl<'a> Evaluator<'a> {
         match replacement {
             Replacement::Value(_) => self.settle_maybe(target, value, base),
             Replacement::Group(group) => {
+                // Within it nothing is replaced, so that it can call what it stands for.
+                let mocks = self.swap_mocks(Vec::new());
                 let value = self.with_operands(arguments, base, |this, values| this.call(group, values))?;
+                self.swap_mocks(mocks);
                 self.settle_maybe(target, value, base)
             }
             Replacement::Builtin(builtin) => {
@@ -59,6 +62,10 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
+    }
+
+    fn swap_mocks(&mut self, mocks: Mocks<'a>) -> Mocks<'a> {
+        self.world.replaced.as_mut().map_or_else(Vec::new, |replaced| std::mem::replace(&mut replaced.mocks, mocks))
     }
 
     fn changed(&mut self, with: &'a WithStep, base: usize) -> Outcome<World<'a>> {
@@ -74,6 +81,7 @@ impl<'a> Evaluator<'a> {
                     let value = self.operand(*value, base);
                     world.data = Some(self.grafted(world.data, path, value)?);
                     replaced.groups.extend_from_slice(groups);
+                    replaced.targets.push(path);
                 }
                 Change::Function { mock, replacement } => {
                     let value = match replacement {

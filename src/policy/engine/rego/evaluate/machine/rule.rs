@@ -50,11 +50,6 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
-    /// The base document at a path.
-    pub(super) fn base(&self, path: &[Value]) -> Option<&'a Value> {
-        path.iter().try_fold(self.world.data?, |at, key| at.get(key))
-    }
-
     /// Room for a clause's variables on top of all others.
     pub(super) fn open_frame(&mut self, clause: &Clause, base: usize) {
         self.slots.resize(base + clause.slots as usize, &NULL);

@@ -47,6 +47,7 @@ impl<'a> Evaluator<'a> {
                     let value = self.operand(*value, base);
                     return self.walk(value, path, node, behind, base, then);
                 }
+                Step::Browse(browse) => return self.browse(browse, behind, base, then),
                 Step::With(with) => return self.with(with, behind, base, then),
                 step => self.holds(step, base)?,
             };
@@ -66,6 +67,10 @@ impl<'a> Evaluator<'a> {
             }
             Step::Rule { group, target } => {
                 let value = self.rule(*group)?;
+                self.settle_maybe(target, value, base)
+            }
+            Step::Part { group, keys, target } => {
+                let value = self.with_operands(keys, base, |this, keys| this.part(*group, keys))?;
                 self.settle_maybe(target, value, base)
             }
             Step::Builtin { builtin, arguments, target } => {
@@ -91,8 +96,13 @@ impl<'a> Evaluator<'a> {
             Step::Every { domain, key, value, body } => self.every(*domain, key, value, body, base),
             Step::Comprehension(comprehension) => self.comprehension(comprehension, base),
             Step::Base { path, target } => {
-                let value = path.iter().try_fold(self.world.data, |at, key| at.map(|at| at.get(key)));
-                self.settle_maybe(target, value.flatten(), base)
+                let value = self.base(path);
+                self.settle_maybe(target, value, base)
+            }
+            Step::Stored { head, path, target } => {
+                let head = self.operand(*head, base);
+                let value = path.iter().try_fold(head, |at, key| self.stored(at, self.operand(*key, base)));
+                self.settle_maybe(target, value, base)
             }
             Step::Document { document, target } => {
                 let value = self.document(*document)?;
