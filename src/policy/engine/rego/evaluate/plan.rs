@@ -192,6 +192,8 @@ pub(super) enum Step {
     /// A path of base data.
     Base {
         path: Box<[Value]>,
+        /// The value itself is wanted, not only a way through it.
+        is_whole: bool,
         target: Target,
     },
     /// A way on from a base document.

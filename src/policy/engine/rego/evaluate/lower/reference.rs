@@ -122,11 +122,11 @@ impl Frame<'_, '_> {
         let (ground, rest) = ground_prefix(path);
         let path = ground.into_boxed_slice();
         if rest.is_empty() {
-            steps.push(Step::Base { path, target });
+            steps.push(Step::Base { path, is_whole: true, target });
             return Ok(());
         }
         let slot = self.scope.temporary();
-        steps.push(Step::Base { path, target: Target::Bind(slot) });
+        steps.push(Step::Base { path, is_whole: false, target: Target::Bind(slot) });
         self.stored(Operand::Slot(slot), rest, target, steps)
     }
 

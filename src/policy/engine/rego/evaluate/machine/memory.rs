@@ -11,6 +11,8 @@ use crate::policy::engine::rego::value::Value;
 pub(super) struct World<'a> {
     pub input: Option<&'a Value>,
     pub data: Option<&'a Value>,
+    /// `data` as it is outside of all `with`.
+    pub real: Option<&'a Value>,
     /// By the plan's number.
     pub inputs: Vec<Memory<'a>>,
     pub rules: Vec<Memory<'a>>,
@@ -52,6 +54,7 @@ impl<'a> World<'a> {
         Self {
             input,
             data,
+            real: data,
             inputs: vec![Memory::Unknown; plan.inputs.len()],
             rules: vec![Memory::Unknown; plan.groups.len()],
             calls: HashMap::default(),

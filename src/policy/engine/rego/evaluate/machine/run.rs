@@ -93,8 +93,8 @@ impl<'a> Evaluator<'a> {
             Step::Not(body) => Ok(!self.exists(body, base)?),
             Step::Every { domain, key, value, body } => self.every(*domain, key, value, body, base),
             Step::Comprehension(comprehension) => self.comprehension(comprehension, base),
-            Step::Base { path, target } => {
-                let value = self.base(path);
+            Step::Base { path, is_whole, target } => {
+                let value = if *is_whole { self.whole_base(path)? } else { self.base(path) };
                 self.settle_maybe(target, value, base)
             }
             Step::Stored { head, path, target } => {
