@@ -227,14 +227,13 @@ impl Frame<'_, '_> {
         let depth = self.lowering.rules(group).map(join::depth).unwrap_or_default();
         let mut keys = Vec::new();
         for term in rest.iter().take(depth.min(MAX_PART_KEYS)) {
-            if !self.is_ground(term) {
-                break;
-            }
-            keys.push(self.operand(term, steps)?);
+            keys.push(if self.is_ground(term) { Some(self.operand(term, steps)?) } else { None });
         }
         let keys = keys.into_boxed_slice();
         self.source(rest, target, steps, |target| {
-            if keys.is_empty() { Step::Rule { group, target } } else { Step::Part { group, keys, target } }
+            // As OPA, which does not look further then.
+            let is_whole = keys.first().is_none_or(Option::is_none);
+            if is_whole { Step::Rule { group, target } } else { Step::Part { group, keys, target } }
         })
     }
 

@@ -75,6 +75,18 @@ impl CallKey {
         }
         Some(Self { called, arguments })
     }
+
+    /// The same where some of the values are not known; no value is at the address 0.
+    pub(super) fn of_some(called: u32, values: &[Option<&Value>]) -> Option<Self> {
+        let mut arguments = [0; 4];
+        if values.len() > arguments.len() {
+            return None;
+        }
+        for (argument, value) in arguments.iter_mut().zip(values) {
+            *argument = value.map_or(0, |value| std::ptr::from_ref::<Value>(value).addr());
+        }
+        Some(Self { called, arguments })
+    }
 }
 
 impl std::hash::Hash for CallKey {

@@ -68,7 +68,7 @@ impl<'a> Evaluator<'a> {
                 self.settle_maybe(target, value, base)
             }
             Step::Part { group, keys, target } => {
-                let value = self.with_operands(keys, base, |this, keys| this.part(*group, keys))?;
+                let value = self.part(*group, keys, base)?;
                 self.settle_maybe(target, value, base)
             }
             Step::Builtin { builtin, arguments, target } => {
