@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// Which way a case of OPA's own differs.
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "no case differs in that way now")]
-pub enum Direction {
+pub(crate) enum Direction {
     /// An error where OPA has an answer.
     Stricter,
     /// An answer where OPA has an error, though not from anything a ConstraintTemplate can say.
@@ -23,7 +23,7 @@ pub enum Direction {
 
 /// OPA's own cases with another outcome here: the case's note, the direction, the reason. `opa_conformance` checks that
 /// exactly these differ, functions that are not offered apart.
-pub const OPA_CASES: &[(&str, Direction, &str)] = &[];
+pub(crate) const OPA_CASES: &[(&str, Direction, &str)] = &[];
 
 fn object(value: Value) -> Object {
     Object::from_value(value).unwrap()

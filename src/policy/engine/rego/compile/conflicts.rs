@@ -8,11 +8,11 @@ use super::sink::Sink;
 use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RuleKind};
 
 pub(super) fn check(modules: &[Module], tree: &RuleTree, sink: &mut Sink) {
-    tree.visit(&mut |path, node| check_node(path, node, modules, sink));
+    tree.visit(&mut |path, node| check_node(path, node, (modules, tree), sink));
     check_packages(modules, tree, sink);
 }
 
-fn check_node(path: &[&str], node: &RuleTree, modules: &[Module], sink: &mut Sink) {
+fn check_node(path: &[&str], node: &RuleTree, (modules, tree): (&[Module], &RuleTree), sink: &mut Sink) {
     let Some(first) = node.rules.first() else {
         return;
     };
@@ -34,7 +34,7 @@ fn check_node(path: &[&str], node: &RuleTree, modules: &[Module], sink: &mut Sin
     let is_set = |rule: &super::rules::RuleFacts| rule.kind == RuleKind::PartialSet;
     let is_mixed = node.rules.iter().any(|rule| {
         is_set(rule) != is_set(first)
-            || is_set(rule) && rule.is_ground != first.is_ground
+            || is_set(rule) && rule.is_ground != first.is_ground && !is_below_open(path, tree)
             || rule.arity != first.arity
             || is_complete(rule) != is_complete(first)
     });
@@ -88,6 +88,12 @@ fn enter(module: usize, modules: &[Module], sink: &mut Sink) {
 
 fn has_rules_below(node: &RuleTree) -> bool {
     node.children.values().any(|child| !child.rules.is_empty() || has_rules_below(child))
+}
+
+/// Whether a rule whose name goes on with a variable stands above, of whose document all below becomes a part.
+fn is_below_open(path: &[&str], tree: &RuleTree) -> bool {
+    let above = (0..path.len()).filter_map(|length| tree.rule_at(path.get(..length)?.iter().copied()));
+    above.into_iter().any(|rule| !rule.is_ground)
 }
 
 fn functions_below(name: &str, node: &RuleTree) -> Vec<String> {

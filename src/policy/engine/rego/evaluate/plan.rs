@@ -194,6 +194,8 @@ pub(super) enum Step {
     /// A path of base data.
     Base {
         path: Box<[Value]>,
+        /// The value itself is wanted, not only a way through it.
+        is_whole: bool,
         target: Target,
     },
     /// A way on from a base document.
@@ -229,10 +231,10 @@ pub(super) enum Step {
         target: Target,
     },
     Ask(Box<AskStep>),
-    /// What the members of a nested partial rule whose names begin with these keys make, as a part of the whole.
+    /// What the members of a nested partial rule make whose names have these keys at these places, as a part of the whole.
     Part {
         group: u32,
-        keys: Box<[Operand]>,
+        keys: Box<[Option<Operand>]>,
         target: Target,
     },
     Function {

@@ -221,3 +221,32 @@ fn plans_are_shared_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<Plan>();
 }
+
+#[test]
+fn rules_below_a_variable_name_grow_one_document() {
+    let import = "import future.keywords";
+    let names = "x := [\"a\", \"b\"]; q := x[_]; s := x[_]; q != s";
+    let open = format!("{import}\np[q].r contains s if {{ {names} }}\np.b.r contains \"foo\"");
+    let object = format!("{import}\np[x] := 1 if x := \"k\"\ndefault p.d := 5\np.e := 2 if false else := 3");
+    let conflict = format!("{import}\np[x] := {{\"b\": 1}} if x := \"k\"\np.k.b := 1");
+    check(&[
+        (&format!("{open}\nout = p"), r#"{"a": {"r": {"b"}}, "b": {"r": {"a", "foo"}}}"#),
+        (&format!("{open}\nout = p.b.r"), r#"{"a", "foo"}"#),
+        (&format!("{open}\nout = [x | p.b.r[x]]"), r#"["a", "foo"]"#),
+        (&format!("{open}\nout = p.b.r.foo"), r#""foo""#),
+        (&format!("{object}\nout = p"), r#"{"k": 1}"#),
+        (&format!("{object}\nout = p.d"), "undefined"),
+        (&format!("{conflict}\nout = p"), "t:4: eval_conflict_error: object keys must be unique"),
+        (&format!("{import}\np[x].r := p2 if {{ x := \"k\"; p2 := 7 }}\np.c.d := p.e.f\np.e.f := 5\nout = p.c.d"), "5"),
+    ]);
+}
+
+#[test]
+fn replacements_see_what_they_replace() {
+    check(&[
+        ("f(x) = 2\ng(x) = y { y := f(x) }\nout = y { y := f(1) with f as g }", "2"),
+        ("g(x) = y { y := count(x) + 10 }\nout = y { y := count([1]) with count as g }", "11"),
+        ("q[1]\nq[2]\nout = [x | x := data.t.q[_] with data.t.q as [3, 4]]", "[3, 4]"),
+        ("q[x] { x := 1 }\nout { data.t.q[0] with data.t.q as [3, 4] }", "true"),
+    ]);
+}

@@ -63,14 +63,12 @@ fn check_branch(
     match result {
         Outcome::Function(signature) => documents.add_function(path, signature),
         Outcome::Value(value) => documents.add_value(path, &value),
-        Outcome::Nothing => {}
     }
 }
 
 enum Outcome {
     Function(Signature),
     Value(TypeRef),
-    Nothing,
 }
 
 fn result_of(rule: &Rule, value: Option<&Term>, checker: &mut BodyChecker<'_>) -> Outcome {
@@ -96,7 +94,8 @@ fn result_of(rule: &Rule, value: Option<&Term>, checker: &mut BodyChecker<'_>) -
     if head.kind == RuleKind::PartialSet {
         return match &head.key {
             Some(key) if head.dynamic.is_empty() => Outcome::Value(Type::of(Kind::Set(checker.type_of(key)))),
-            _ => Outcome::Nothing,
+            // Sets within objects may stand at any name below.
+            _ => Outcome::Value(Type::any()),
         };
     }
     let nested = head.dynamic.iter().rev().fold(value, |value, step| Type::object_of(checker.type_of(step), value));

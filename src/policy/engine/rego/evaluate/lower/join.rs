@@ -64,7 +64,7 @@ pub(super) fn is_flat(group: &RuleGroup) -> bool {
     group.rules.iter().all(fits)
 }
 
-/// How many steps below its path a group's longest name has.
+/// How many steps below its path a group's longest name has, the element of a set as the last.
 pub(super) fn depth(group: &RuleGroup) -> usize {
-    group.rules.iter().map(|rule| rule.head.dynamic.len()).max().unwrap_or_default()
+    group.rules.iter().map(|rule| rule.head.dynamic.len() + rule.head.key.iter().len()).max().unwrap_or_default()
 }

@@ -122,11 +122,11 @@ impl Frame<'_, '_> {
         let (ground, rest) = ground_prefix(path);
         let path = ground.into_boxed_slice();
         if rest.is_empty() {
-            steps.push(Step::Base { path, target });
+            steps.push(Step::Base { path, is_whole: true, target });
             return Ok(());
         }
         let slot = self.scope.temporary();
-        steps.push(Step::Base { path, target: Target::Bind(slot) });
+        steps.push(Step::Base { path, is_whole: false, target: Target::Bind(slot) });
         self.stored(Operand::Slot(slot), rest, target, steps)
     }
 
@@ -227,14 +227,13 @@ impl Frame<'_, '_> {
         let depth = self.lowering.rules(group).map(join::depth).unwrap_or_default();
         let mut keys = Vec::new();
         for term in rest.iter().take(depth.min(MAX_PART_KEYS)) {
-            if !self.is_ground(term) {
-                break;
-            }
-            keys.push(self.operand(term, steps)?);
+            keys.push(if self.is_ground(term) { Some(self.operand(term, steps)?) } else { None });
         }
         let keys = keys.into_boxed_slice();
         self.source(rest, target, steps, |target| {
-            if keys.is_empty() { Step::Rule { group, target } } else { Step::Part { group, keys, target } }
+            // As OPA, which does not look further then.
+            let is_whole = keys.first().is_none_or(Option::is_none);
+            if is_whole { Step::Rule { group, target } } else { Step::Part { group, keys, target } }
         })
     }
 

@@ -24,7 +24,8 @@ impl<'a> Evaluator<'a> {
         base: usize,
         then: &mut Then<'_, 'a>,
     ) -> Outcome<Flow> {
-        let spot = self.spot(step.document);
+        let mut spot = self.spot(step.document);
+        spot.document = spot.document.filter(|document| !self.is_covered(*document));
         self.follow(spot, &step.way, base, &mut |this, value| {
             if this.settle(&step.target, value, base)? { this.run(behind, base, then) } else { Ok(Flow::Continue) }
         })

@@ -30,7 +30,7 @@ impl<'a> Evaluator<'a> {
     /// base document counts.
     pub(super) fn document(&mut self, number: u32) -> Outcome<Option<&'a Value>> {
         let Some(document) = self.plan.documents.get(number as usize) else { return Ok(None) };
-        let base = self.base(&document.path);
+        let base = self.whole_base(&document.path)?;
         if self.is_covered(number) {
             return Ok(base);
         }
@@ -86,6 +86,25 @@ impl<'a> Evaluator<'a> {
     /// The base document at a path.
     pub(super) fn base(&self, path: &[Value]) -> Option<&'a Value> {
         path.iter().try_fold(self.world.data?, |at, key| self.stored(at, key))
+    }
+
+    /// The base document at a path as a value. OPA puts what a `with` replaces below it on top of what was there before,
+    /// although who asks for just that part sees nothing of what was there.
+    pub(super) fn whole_base(&mut self, path: &[Value]) -> Outcome<Option<&'a Value>> {
+        let changed = self.base(path);
+        let replaced = self.world.replaced.as_ref();
+        let is_above = |target: &&[Value]| target.len() > path.len() && target.starts_with(path);
+        if !replaced.is_some_and(|replaced| replaced.targets.iter().any(is_above)) {
+            return Ok(changed);
+        }
+        let before = path.iter().try_fold(self.world.real, |at, key| Some(at?.get(key))).flatten();
+        match (changed, before) {
+            (Some(changed), Some(before)) => {
+                let merged = self.merge(changed, before)?;
+                self.keep(merged).map(Some)
+            }
+            _ => Ok(changed),
+        }
     }
 
     /// A step in a base document. OPA keeps these in a store whose paths are text, so that a number is the name of a field,

@@ -12,6 +12,8 @@ use crate::policy::engine::rego::value::Value;
 pub(super) struct World<'a> {
     pub input: Option<&'a Value>,
     pub data: Option<&'a Value>,
+    /// `data` as it is outside of all `with`.
+    pub real: Option<&'a Value>,
     /// By the plan's number.
     pub inputs: Vec<Memory<'a>>,
     pub rules: Vec<Memory<'a>>,
@@ -55,6 +57,7 @@ impl<'a> World<'a> {
         Self {
             input,
             data,
+            real: data,
             inputs: vec![Memory::Unknown; plan.inputs.len()],
             rules: vec![Memory::Unknown; plan.groups.len()],
             calls: HashMap::default(),
@@ -73,6 +76,18 @@ impl CallKey {
         }
         for (argument, value) in arguments.iter_mut().zip(values) {
             *argument = std::ptr::from_ref::<Value>(value).addr();
+        }
+        Some(Self { called, arguments })
+    }
+
+    /// The same where some of the values are not known; no value is at the address 0.
+    pub(super) fn of_some(called: u32, values: &[Option<&Value>]) -> Option<Self> {
+        let mut arguments = [0; 4];
+        if values.len() > arguments.len() {
+            return None;
+        }
+        for (argument, value) in arguments.iter_mut().zip(values) {
+            *argument = value.map_or(0, |value| std::ptr::from_ref::<Value>(value).addr());
         }
         Some(Self { called, arguments })
     }

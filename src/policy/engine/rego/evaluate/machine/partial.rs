@@ -32,19 +32,21 @@ impl<'a> Evaluator<'a> {
         self.keep(value)
     }
 
-    /// The same, as far as members' names begin with the keys; remembered.
-    pub(super) fn part(&mut self, number: u32, keys: &[&'a Value]) -> Outcome<Option<&'a Value>> {
+    /// The same, as far as members' names have the keys where they are known; remembered.
+    pub(super) fn part(&mut self, number: u32, keys: &[Option<Operand>], base: usize) -> Outcome<Option<&'a Value>> {
         let Some(group) = self.plan.groups.get(number as usize) else { return Ok(None) };
         let is_whole_known = matches!(self.world.rules.get(number as usize), Some(Memory::Known(_)));
         if is_whole_known || self.is_replaced(number) {
             return self.rule(number);
         }
-        let key = CallKey::new(number, keys);
+        let keys: Vec<Option<&'a Value>> =
+            keys.iter().map(|key| key.map(|operand| self.operand(operand, base))).collect();
+        let key = CallKey::of_some(number, &keys);
         if let Some(known) = key.as_ref().and_then(|key| self.world.calls.get(key)) {
             return Ok(*known);
         }
         self.descend()?;
-        let value = self.collect_nested(group, keys)?;
+        let value = self.collect_nested(group, &keys)?;
         self.depth += 1;
         let value = self.keep(value)?;
         if let Some(key) = key {
@@ -93,7 +95,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `p[x].q[y] := z`, `p[x] contains y`: objects within objects.
-    fn collect_nested(&mut self, group: &'a Group, keys: &[&'a Value]) -> Outcome<Value> {
+    fn collect_nested(&mut self, group: &'a Group, keys: &[Option<&'a Value>]) -> Outcome<Value> {
         let mut root = Nested::Object(BTreeMap::new());
         for (mut parts, clause) in self.members(group, keys)? {
             let Some(last) = parts.pop() else { continue };
@@ -103,13 +105,13 @@ impl<'a> Evaluator<'a> {
         Ok(root.into_value())
     }
 
-    fn members(&mut self, group: &'a Group, keys: &[&'a Value]) -> Outcome<Vec<Member<'a>>> {
+    fn members(&mut self, group: &'a Group, keys: &[Option<&'a Value>]) -> Outcome<Vec<Member<'a>>> {
         let base = self.slots.len();
         let mut members: Vec<Member<'a>> = Vec::new();
         for clause in &group.clauses {
             self.open_frame(clause, base);
             for branch in &clause.branches {
-                if !self.can_begin_with(&branch.outputs, keys) {
+                if !self.can_have(named(&branch.outputs, clause), keys) {
                     continue;
                 }
                 self.run(&branch.body, base, &mut |this| {
@@ -118,8 +120,8 @@ impl<'a> Evaluator<'a> {
                     for output in &branch.outputs {
                         parts.push(this.build(output, base)?);
                     }
-                    let names = parts.get(..parts.len().saturating_sub(1)).unwrap_or_default();
-                    if names.iter().zip(keys).all(|(name, key)| is_same(name, key)) {
+                    let mut names = named(&parts, clause).iter().zip(keys);
+                    if names.all(|(name, key)| key.is_none_or(|key| is_same(name, key))) {
                         members.push((parts, clause));
                     }
                     Ok(if branch.is_single { Flow::Stop } else { Flow::Continue })
@@ -130,16 +132,21 @@ impl<'a> Evaluator<'a> {
         Ok(members)
     }
 
-    /// A member's name may begin with the keys, as far as can be said before the body runs.
-    fn can_begin_with(&self, outputs: &[Template], keys: &[&Value]) -> bool {
-        let names = outputs.get(..outputs.len().saturating_sub(1)).unwrap_or_default();
-        names.iter().zip(keys).all(|(name, key)| match name {
-            Template::Operand(Operand::Constant(number)) => {
+    /// A member may have the keys, as far as can be said before the body runs.
+    fn can_have(&self, names: &[Template], keys: &[Option<&Value>]) -> bool {
+        names.iter().zip(keys).all(|(name, key)| match (name, key) {
+            (Template::Operand(Operand::Constant(number)), Some(key)) => {
                 self.plan.constants.get(*number as usize).is_none_or(|name| is_same(name, key))
             }
             _ => true,
         })
     }
+}
+
+/// What of a member can be asked for: its name, and the element of a set.
+fn named<'p, T>(parts: &'p [T], clause: &Clause) -> &'p [T] {
+    let value = usize::from(!is_set(clause));
+    parts.get(..parts.len().saturating_sub(value)).unwrap_or_default()
 }
 
 fn is_set(clause: &Clause) -> bool {

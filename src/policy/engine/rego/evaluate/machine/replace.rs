@@ -70,6 +70,7 @@ impl<'a> Evaluator<'a> {
 
     fn changed(&mut self, with: &'a WithStep, base: usize) -> Outcome<World<'a>> {
         let mut world = World::new(self.plan, self.world.input, self.world.data);
+        world.real = self.world.real;
         let mut replaced = self.world.replaced.as_deref().cloned().unwrap_or_default();
         for change in &with.changes {
             match change {

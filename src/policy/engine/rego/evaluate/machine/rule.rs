@@ -15,8 +15,11 @@ impl<'a> Evaluator<'a> {
         let Some(group) = self.plan.groups.get(number as usize) else { return Ok(None) };
         match self.world.rules.get(number as usize) {
             Some(Memory::Known(value)) => return Ok(*value),
-            Some(Memory::Busy) => return Err(Box::new(EvalError::Recursion(group.name()))),
-            Some(Memory::Unknown) | None => {}
+            // A replaced function may lead back here, and then past what it stands for; `depth` bounds the rest.
+            Some(Memory::Busy) if self.world.replaced.is_none() => {
+                return Err(Box::new(EvalError::Recursion(group.name())));
+            }
+            Some(Memory::Busy | Memory::Unknown) | None => {}
         }
         if self.is_replaced(number) {
             return Ok(self.base(&group.path));

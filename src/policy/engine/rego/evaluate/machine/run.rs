@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
                 self.settle_maybe(target, value, base)
             }
             Step::Part { group, keys, target } => {
-                let value = self.with_operands(keys, base, |this, keys| this.part(*group, keys))?;
+                let value = self.part(*group, keys, base)?;
                 self.settle_maybe(target, value, base)
             }
             Step::Builtin { builtin, arguments, target } => {
@@ -95,8 +95,8 @@ impl<'a> Evaluator<'a> {
             Step::Not(body) => Ok(!self.exists(body, base)?),
             Step::Every { domain, key, value, body } => self.every(*domain, key, value, body, base),
             Step::Comprehension(comprehension) => self.comprehension(comprehension, base),
-            Step::Base { path, target } => {
-                let value = self.base(path);
+            Step::Base { path, is_whole, target } => {
+                let value = if *is_whole { self.whole_base(path)? } else { self.base(path) };
                 self.settle_maybe(target, value, base)
             }
             Step::Stored { head, path, target } => {
