@@ -130,7 +130,10 @@ impl Facts {
             }
             Step::Comprehension(comprehension) => self.of_comprehension(comprehension, known, called),
             Step::Base { .. }
+            | Step::Stored { .. }
             | Step::Document { .. }
+            | Step::Part { .. }
+            | Step::Browse(_)
             | Step::Ask(_)
             | Step::Mocked { .. }
             | Step::Folded { .. }
@@ -289,6 +292,8 @@ fn target(step: &Step) -> Option<&Target> {
         | Step::Build { target, .. }
         | Step::Input { target, .. }
         | Step::Base { target, .. }
+        | Step::Stored { target, .. }
+        | Step::Part { target, .. }
         | Step::Document { target, .. }
         | Step::Navigate { target, .. }
         | Step::Rule { target, .. }
@@ -303,6 +308,7 @@ fn target(step: &Step) -> Option<&Target> {
         Step::Iterate { value, .. } => Some(value),
         Step::Walk { node, .. } => Some(node),
         Step::Comprehension(comprehension) => Some(&comprehension.target),
+        Step::Browse(browse) => Some(&browse.target),
         Step::Fail | Step::Ask(_) | Step::Not(_) | Step::Every { .. } | Step::With(_) => None,
     }
 }
