@@ -11,6 +11,7 @@ mod mutate;
 mod opa;
 mod policy;
 mod random;
+mod repair;
 mod run;
 mod seeds;
 mod shrink;

@@ -50,6 +50,10 @@ impl Answer {
         }
     }
 
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
     /// Its words, when it has no value.
     pub(super) fn text(&self) -> &str {
         match self {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::judge::{Judge, Subject};
 use super::random::Random;
+use super::repair::repaired;
 use super::shrink::shrink;
 use super::{mutate, policy, seeds, text, values};
 
@@ -102,9 +103,9 @@ impl Run {
         let inputs = vec![values::changed(random, &input), input];
         let each = random.percent(40);
         let subject = match random.below(10) {
-            0..=5 => Subject { text: policy::module(random, version), version, inputs, each },
+            0..=5 => Subject { text: repaired(&policy::module(random, version), version), version, inputs, each },
             6 => {
-                let source = policy::module(random, version);
+                let source = repaired(&policy::module(random, version), version);
                 Subject { text: mutate::gentle(random, &source), version, inputs, each }
             }
             _ => {

@@ -351,7 +351,7 @@ impl<'s> Scope<'s> {
             9 if depth > 0 => self.comprehension(depth),
             10 if depth > 0 => {
                 let operator = *self.random.pick(&["+", "-", "*", "/", "%", "|", "&", "-"]);
-                format!("({} {operator} {})", self.term(depth - 1), self.term(depth - 1))
+                format!("({} {operator} {})", self.operand(depth - 1), self.operand(depth - 1))
             }
             11 if depth > 0 => self.call(depth - 1),
             12 => self.rule(&[Kind::Complete, Kind::Set, Kind::Object]).unwrap_or_else(|| "input.a".to_owned()),
@@ -385,6 +385,16 @@ impl<'s> Scope<'s> {
         }
     }
 
+    /// What an operator or a builtin takes: nearly always something whose type nobody knows beforehand.
+    fn operand(&mut self, depth: usize) -> String {
+        match self.random.below(8) {
+            0..=1 => self.term(depth),
+            2 => self.variable(),
+            3 => (*self.random.pick(&["1", "2", "0"])).to_owned(),
+            _ => self.reference(),
+        }
+    }
+
     fn call(&mut self, depth: usize) -> String {
         let own: Vec<Known> =
             self.known.iter().filter(|rule| matches!(rule.kind, Kind::Function(_))).cloned().collect();
@@ -402,7 +412,7 @@ impl<'s> Scope<'s> {
             return format!("{}({})", self.random.pick(&["any", "all"]), self.term(depth));
         }
         let (name, arity) = *self.random.pick(&CALLS);
-        let arguments: Vec<String> = (0..arity).map(|_| self.term(depth)).collect();
+        let arguments: Vec<String> = (0..arity).map(|_| self.operand(depth)).collect();
         format!("{name}({})", arguments.join(", "))
     }
 
