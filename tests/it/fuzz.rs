@@ -34,7 +34,7 @@ fn on_a_large_stack(run: impl FnOnce() + Send + 'static) {
 fn a_few_seconds_of_fuzzing() {
     on_a_large_stack(|| {
         let mut run = Run::new(1, None);
-        for case in 0..120 {
+        for case in 0..48 {
             run.case(case);
         }
         run.finish();

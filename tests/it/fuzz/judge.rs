@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, compile};
 use super::opa::Opa;
-use crate::divergence::{is_known_acceptance, is_known_failure, is_known_of_regorus, is_known_refusal};
+use crate::divergence::{is_known_acceptance, is_known_failure, is_known_refusal, known_of_regorus};
 
 /// A module and what it is asked about.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Judge {
             (Err(Answer::Refused(own)), Some(Ok(()))) if !is_known_refusal(own) => {
                 Some(("refused, not by OPA", own.clone()))
             }
-            (Ok(_), Some(Err(Answer::Refused(opa)))) if !is_known_acceptance(opa) => {
+            (Ok(_), Some(Err(Answer::Refused(opa)))) if !is_known_acceptance(&subject.text, opa) => {
                 Some(("accepted, not by OPA", opa.clone()))
             }
             _ => None,
@@ -95,19 +95,22 @@ impl Judge {
             *self.counts.entry("known to fail").or_default() += 1;
             return None;
         }
+        let known = if second.lacks_empty_objects(&own) {
+            Some("empty objects")
+        } else {
+            known_of_regorus(&subject.text, second.text())
+        };
         let name = match (&judge, own.is_same(right), second.is_same(&own)) {
             (Some(_), false, same) => {
                 format!("admit differs from OPA, regorus {}", if same { "too" } else { "not as" })
             }
-            (_, _, false)
-                if !second.lacks_empty_objects(&own) && !is_known_of_regorus(&subject.text, second.text()) =>
-            {
-                "regorus differs".to_owned()
-            }
-            (_, _, false) => {
-                *self.counts.entry("known of regorus").or_default() += 1;
-                return None;
-            }
+            (_, _, false) => match known {
+                None => "regorus differs".to_owned(),
+                Some(reason) => {
+                    *self.counts.entry(reason).or_default() += 1;
+                    return None;
+                }
+            },
             _ => return None,
         };
         let name = format!("{name}: {} not {}", own.kind(), right.kind());

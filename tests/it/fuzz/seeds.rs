@@ -31,7 +31,7 @@ fn library() -> Vec<Subject> {
 /// A template, several times, so that it is met as often as short cases.
 fn template(folder: &Path) -> Vec<Subject> {
     let (documents, _) = admit::manifest::read(&[folder.join("...")], None);
-    let values: Vec<&Value> = documents.iter().map(|document| document.value()).collect();
+    let values: Vec<&Value> = documents.iter().map(admit::manifest::Document::value).collect();
     let of_kind = |kind: &str| values.iter().filter(|value| value["kind"] == kind).copied().collect::<Vec<_>>();
     let parameters: Vec<&Value> =
         values.iter().map(|value| &value["spec"]["parameters"]).filter(|it| !it.is_null()).collect();

@@ -166,7 +166,7 @@ impl<'s> Scope<'s> {
     }
 
     fn expression(&mut self, depth: usize) -> String {
-        let text = match self.random.below(24) {
+        match self.random.below(24) {
             0..=3 => {
                 let term = self.term(depth);
                 format!("{} := {term}", self.bind())
@@ -224,8 +224,7 @@ impl<'s> Scope<'s> {
             18 => format!("walk({}, [{}, {}])", self.term(0), self.bind(), self.bind()),
             19..=20 => self.with(depth),
             _ => self.simple(depth),
-        };
-        text
+        }
     }
 
     /// Holds or not, and binds nothing.
