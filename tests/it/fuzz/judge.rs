@@ -123,7 +123,7 @@ impl Judge {
 /// is refused when it is refused each time, and accepted when it is accepted each time.
 fn load(opa: &Opa, text: &str, is_accepted: bool) -> Result<(), Answer> {
     let mut last = opa.load(text);
-    for _ in 0..20 {
+    for _ in 0..8 {
         let is_of_types = matches!(&last, Err(Answer::Refused(text)) if text.contains("rego_type_error"));
         if last.is_ok() == is_accepted || !(is_of_types || last.is_ok()) {
             break;

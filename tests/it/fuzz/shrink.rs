@@ -1,7 +1,7 @@
 //! The smallest text that still shows a finding: lines, brackets and tokens taken out as long as it stays one.
 
 /// Tries at most so many texts.
-const TRIES: usize = 1_500;
+const TRIES: usize = 600;
 
 pub(super) fn shrink(source: &str, still: &mut dyn FnMut(&str) -> bool) -> String {
     let mut tries = TRIES;
