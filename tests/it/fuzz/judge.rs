@@ -44,6 +44,11 @@ impl Judge {
     }
 
     pub(super) fn finding(&mut self, subject: &Subject) -> Option<Finding> {
+        // OPA 1.10 never ends `split("text", "")`, and takes all memory meanwhile.
+        if self.opa.is_some() && subject.text.contains("split(") {
+            *self.counts.entry("not asked of OPA").or_default() += 1;
+            return None;
+        }
         let compiled = compile(&subject.text, subject.version);
         let loaded = self.opa(subject.version).map(|opa| load(opa, &subject.text, compiled.is_ok()));
         let judged_compile = match (&compiled, &loaded) {
