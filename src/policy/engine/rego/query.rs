@@ -8,11 +8,12 @@ use super::compiled::Compiled;
 use super::evaluate::budget::Limits;
 use super::evaluate::{EvalError, Globals, Host, Plan};
 use super::implemented;
+use super::second_opinion::SecondOpinion;
 use super::syntax::ast::{Body, Module, RegoError, Span};
 use super::syntax::parser::{parse_module, parse_query};
 use super::value::{NumberMode, Value};
 use crate::model::api::RegoVersion;
-use crate::policy::engine::limits;
+use crate::policy::engine::{Deadline, limits};
 
 /// A module under the name that errors show.
 #[derive(Clone, Debug)]
@@ -115,6 +116,27 @@ impl Policies {
         let result = plan.evaluate_rule(&[QUERY_PACKAGE, QUERY_RULE], globals, &Limits::default(), host);
         let solutions = result.map_err(QueryError::Evaluate)?.as_ref().map(solutions).unwrap_or_default();
         Ok(Answer { solutions, expressions, prints })
+    }
+
+    /// What the independent evaluator says about a query: how often it holds, and with what. For tests.
+    ///
+    /// # Errors
+    /// In its own words, also when the query does not compile.
+    pub fn ask_second(
+        &self,
+        query: &str,
+        input: Option<&serde_json::Value>,
+        data: Option<&serde_json::Value>,
+    ) -> Result<Vec<Solution>, String> {
+        let show = |errors: Vec<RegoError>| format!("{errors:?}");
+        let body = parse_query(query, self.version).map_err(show)?;
+        let compiled = compile_query(body, &QueryScope::default(), &self.compiled, &options()).map_err(show)?;
+        let exact = |value: &serde_json::Value| Value::from_json(value, NumberMode::AsWritten);
+        let (input, data) = (input.map(exact), data.map(exact));
+        let second = SecondOpinion::new(&compiled)?;
+        let path = [QUERY_PACKAGE, QUERY_RULE];
+        let result = second.evaluate(&path, input.as_ref(), data.as_ref(), Deadline::none());
+        Ok(result.map_err(|error| error.to_string())?.as_ref().map(solutions).unwrap_or_default())
     }
 }
 

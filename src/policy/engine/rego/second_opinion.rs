@@ -12,9 +12,10 @@ use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 use regorus::{Engine, Value as RegoValue};
 
 use super::builtins::{self, Builtin, BuiltinError, Caches, CallContext};
+use super::compile::tree::{bodies_mut, closure_body_mut};
 use super::compiled::Compiled;
 use super::evaluate::budget::{Budget, Limits};
-use super::syntax::ast::{Module, Package, Span};
+use super::syntax::ast::{Body, ExprKind, Module, Package, Span, TermKind};
 use super::syntax::print::print_module;
 use super::value::{Number, Object, Value};
 use crate::model::api::RegoVersion;
@@ -111,35 +112,38 @@ fn modules(compiled: &Compiled) -> Vec<Module> {
                 rules: Vec::new(),
                 comments: Vec::new(),
             });
-            module.rules.push(rule.clone());
+            let mut rule = rule.clone();
+            bodies_mut(&mut rule).for_each(name_operators);
+            module.rules.push(rule);
         }
     }
     modules.into_values().collect()
 }
 
-/// Operators and relations that regorus has itself, with OPA's meaning.
+/// Operators as calls by name, so that regorus calls ours: its own fail where OPA's are undefined, and it orders sets and
+/// objects in its own way. In what is compiled, calls stand alone or on the right of a unification.
+fn name_operators(body: &mut Body) {
+    for expr in body {
+        let term = match &mut expr.kind {
+            ExprKind::Term(term) | ExprKind::Unify(_, term) => term,
+            ExprKind::Every { body, .. } => {
+                name_operators(body);
+                continue;
+            }
+            _ => continue,
+        };
+        if let TermKind::Call { function, is_infix, .. } = &mut term.kind {
+            *is_infix &= matches!(function.path.as_slice(), [only] if is_native(only));
+        }
+        if let Some(body) = closure_body_mut(term) {
+            name_operators(body);
+        }
+    }
+}
+
+/// Relations that regorus has itself, with OPA's meaning. It has the operators too, but not by their names.
 fn is_native(name: &str) -> bool {
-    const NATIVE: [&str; 18] = [
-        "and",
-        "div",
-        "eq",
-        "equal",
-        "gt",
-        "gte",
-        "internal.member_2",
-        "internal.member_3",
-        "internal.print",
-        "lt",
-        "lte",
-        "minus",
-        "mul",
-        "neq",
-        "or",
-        "plus",
-        "rem",
-        "walk",
-    ];
-    NATIVE.contains(&name)
+    matches!(name, "eq" | "internal.member_2" | "internal.member_3" | "internal.print" | "walk")
 }
 
 /// One of our builtins, called by regorus.

@@ -26,7 +26,7 @@ mod safety;
 pub mod signatures;
 mod sink;
 mod tidy;
-mod tree;
+pub(super) mod tree;
 pub mod types;
 mod unique;
 mod verify;
@@ -39,7 +39,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::policy::engine::rego::compiled::Compiled;
-use crate::policy::engine::rego::syntax::ast::{Module, RegoError};
+use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RegoError, Span};
 use context::Context;
 pub use gatekeeper::TEMPLATE_PACKAGE;
 use graph::Graph;
@@ -105,6 +105,7 @@ pub fn compile(mut modules: Vec<Module>, options: &CompileOptions<'_>) -> Result
     if !sink.is_empty() {
         return Err(sink.sorted());
     }
+    let first = modules.first().map(|module| module.name.clone()).unwrap_or_default();
     let mut names = Names::new(&modules, "");
     prepare(&mut modules, options, &mut names, &mut sink);
     if !sink.is_empty() {
@@ -117,8 +118,19 @@ pub fn compile(mut modules: Vec<Module>, options: &CompileOptions<'_>) -> Result
     }
     let mut compiled = Compiled { order, ..Compiled::default() };
     finish::add(modules, &mut compiled);
-    debug_assert_eq!(verify_invariants(&compiled), Vec::<String>::new(), "the contract of `compiled` is broken");
+    refuse_broken(&compiled, first)?;
     Ok(compiled)
+}
+
+/// What breaks the contract of `compiled` would be evaluated to anything: it is refused. OPA's rules for what is bound let
+/// a few such policies through, for example `[x.a] = x`.
+fn refuse_broken(compiled: &Compiled, module: String) -> Result<(), Vec<RegoError>> {
+    let broken = verify_invariants(compiled);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let message = format!("admit cannot run this policy: {}", broken.join("; "));
+    Err(vec![RegoError { class: ErrorClass::Compile, module, span: Span::default(), message, help: None }])
 }
 
 /// The passes that look at modules as written, up to names.

@@ -134,7 +134,7 @@ pub(super) fn closure_body(term: &Term) -> Option<&Body> {
 }
 
 /// As [`closure_body`].
-pub(super) fn closure_body_mut(term: &mut Term) -> Option<&mut Body> {
+pub(in crate::policy::engine::rego) fn closure_body_mut(term: &mut Term) -> Option<&mut Body> {
     match &mut term.kind {
         TermKind::ArrayComprehension { body, .. }
         | TermKind::SetComprehension { body, .. }
@@ -175,7 +175,7 @@ pub(super) fn bodies(rule: &Rule) -> impl Iterator<Item = &Body> {
 }
 
 /// As [`bodies`].
-pub(super) fn bodies_mut(rule: &mut Rule) -> impl Iterator<Item = &mut Body> {
+pub(in crate::policy::engine::rego) fn bodies_mut(rule: &mut Rule) -> impl Iterator<Item = &mut Body> {
     std::iter::once(&mut rule.body).chain(rule.otherwise.iter_mut().map(|branch| &mut branch.body))
 }
 

@@ -50,8 +50,8 @@ impl<'e, 's> Unifier<'e, 's> {
             }
             (TermKind::Object(a), TermKind::Object(b)) => self.unify_objects(a, b),
             _ => {
-                self.match_with(left, right);
-                self.match_with(right, left);
+                self.match_with(left, right, comprehension_on_the_right_binds);
+                self.match_with(right, left, comprehension_on_the_left_binds);
             }
         }
     }
@@ -70,11 +70,11 @@ impl<'e, 's> Unifier<'e, 's> {
     }
 
     /// A pattern and something that is no pattern.
-    fn match_with(&mut self, pattern: &'e Term, other: &'e Term) {
+    fn match_with(&mut self, pattern: &'e Term, other: &'e Term, binds: fn(&Term, &Term) -> bool) {
         let is_known = match &other.kind {
             TermKind::Reference { head, .. } => is_reference_safe(head, self.is_safe),
             TermKind::Call { .. } => all_safe(other, Skip::CLOSURES, self.is_safe),
-            _ if is_comprehension(other) => true,
+            _ if is_comprehension(other) => binds(pattern, other),
             // Sets and scalars bind a variable alone, whatever is in them.
             TermKind::Set(_) => matches!(pattern.kind, TermKind::Variable(_)),
             _ => is_scalar(other) && matches!(pattern.kind, TermKind::Variable(_)),
@@ -136,6 +136,21 @@ impl<'e, 's> Unifier<'e, 's> {
                 }
             }
         }
+    }
+}
+
+/// OPA takes a list apart whatever the comprehension behind it makes, and an object never.
+fn comprehension_on_the_right_binds(pattern: &Term, _: &Term) -> bool {
+    matches!(pattern.kind, TermKind::Variable(_) | TermKind::Array(_))
+}
+
+/// In front of the pattern, the comprehension must make the same kind of collection.
+fn comprehension_on_the_left_binds(pattern: &Term, comprehension: &Term) -> bool {
+    match &pattern.kind {
+        TermKind::Variable(_) => true,
+        TermKind::Array(_) => matches!(comprehension.kind, TermKind::ArrayComprehension { .. }),
+        TermKind::Object(_) => matches!(comprehension.kind, TermKind::ObjectComprehension { .. }),
+        _ => false,
     }
 }
 

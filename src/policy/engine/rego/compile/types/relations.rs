@@ -127,9 +127,6 @@ pub(super) fn select(of: &TypeRef, key: &Key) -> Option<TypeRef> {
         Kind::Object { .. } => field(of, key),
         Kind::Set(element) => {
             let wanted = key.type_of();
-            if element.is_anything() {
-                return Some(Type::any());
-            }
             contains(element, &wanted).then_some(wanted)
         }
         Kind::Any(options) => any_of(options.iter().filter_map(|option| select(option, key))),
