@@ -1,9 +1,8 @@
 //! Every known difference from Gatekeeper, pinned, with its direction. None lets through what Gatekeeper refuses.
 
-use admit::model::api::{EnforcementPoint, RegoVersion};
+use admit::model::api::RegoVersion;
 use admit::model::object::Object;
 use admit::model::review::{AdmissionReview, Review};
-use admit::policy::engine::Deadline;
 use admit::policy::engine::rego::query::{Policies, SourceFile};
 use admit::policy::evaluate::{EvalContext, validate};
 use admit::policy::snapshot::{BuildOptions, Change, Snapshot, Store, build};
@@ -45,7 +44,7 @@ fn cluster_scoped_objects_have_no_namespace_on_the_command_line() {
     let (snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
-    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let context = EvalContext::offline();
     let evaluation = validate(&snapshot, &Review::of_object(node.into(), None), context).unwrap();
     assert_eq!(evaluation.violations.len(), 1);
 }

@@ -44,6 +44,10 @@ pub(super) struct ServeArguments {
     /// Requests judged at the same time; below 1 means one for each processor
     #[arg(long, value_name = "COUNT", default_value_t = -1, allow_negative_numbers = true)]
     max_serving_threads: i64,
+    /// Longest time that one constraint may take for one request. What takes longer counts as violated, and is set aside
+    /// for a while when it happens again and again
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    evaluation_timeout: u64,
     /// Largest request body that is accepted
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     max_request_bytes: usize,
@@ -131,6 +135,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         certificate_directory: arguments.cert_dir.clone(),
         tls_min_version: arguments.tls_min_version,
         serving_threads: threads.unwrap_or_else(processors),
+        evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         log_denies: arguments.log_denies,

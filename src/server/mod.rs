@@ -43,6 +43,8 @@ pub struct ServeOptions {
     pub tls_min_version: TlsVersion,
     /// `--max-serving-threads`, resolved to a number.
     pub serving_threads: usize,
+    /// `--evaluation-timeout`.
+    pub evaluation_limit: Duration,
     /// `--max-request-bytes`.
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.

@@ -1,9 +1,8 @@
 //! Every object of a bundle, judged by every policy of the bundle, as the command line does it.
 
 use super::bundle::{Bundle, BundledObject};
-use crate::model::api::{EnforcementAction, EnforcementPoint};
+use crate::model::api::EnforcementAction;
 use crate::model::review::Review;
-use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
 
 /// A violation and the object that it is in.
@@ -20,7 +19,7 @@ pub struct Judgement {
 /// # Errors
 /// When a policy's answer for some object cannot be had or understood.
 pub fn judge(bundle: &Bundle) -> Result<Vec<Judgement>, ReviewFailure> {
-    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let context = EvalContext::offline();
     let mut judgements = Vec::new();
     for bundled in &bundle.objects {
         let namespace = bundle.snapshot.namespace(bundled.object.namespace()).cloned();

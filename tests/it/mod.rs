@@ -1,5 +1,6 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
+mod containment;
 mod fuzz;
 mod opa_conformance;
 mod rego_cases;

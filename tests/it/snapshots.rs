@@ -3,7 +3,6 @@
 use admit::model::api::EnforcementPoint;
 use admit::model::object::Object;
 use admit::model::review::Review;
-use admit::policy::engine::Deadline;
 use admit::policy::evaluate::{EvalContext, validate};
 use admit::policy::snapshot::{BuildOptions, Change, ErrorPlace, ResourceError, Snapshot, Store, build};
 use proptest::prelude::*;
@@ -32,7 +31,7 @@ fn constraint(kind: &str, name: &str, spec: Value) -> Object {
 
 fn messages(snapshot: &Snapshot) -> Vec<String> {
     let pod = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}}));
-    let context = EvalContext { point: EnforcementPoint::Webhook, deadline: Deadline::none() };
+    let context = EvalContext { point: EnforcementPoint::Webhook, ..EvalContext::offline() };
     let evaluation = validate(snapshot, &Review::of_object(pod.into(), None), context).unwrap();
     evaluation.violations.iter().map(admit::policy::evaluate::Violation::line).collect()
 }

@@ -1,5 +1,6 @@
 //! The webhook over TLS, fed by hand: what it answers, above all to what it should never be sent.
 
+use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -75,13 +76,15 @@ fn serve(certificates: &std::path::Path, started: &mpsc::Sender<BoundAddresses>)
         certificate_directory: certificates.to_owned(),
         tls_min_version: TlsVersion::Tls13,
         serving_threads: 2,
+        evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         log_denies: false,
         build: BuildOptions::default(),
         pod_namespace: "admit-system".to_owned(),
     };
-    let (objects, diagnostics) = read_texts(&[("policies.yaml", POLICIES)]);
+    let (objects, diagnostics) =
+        read_texts(&[("policies.yaml", &format!("{POLICIES}{}", super::containment::POLICIES))]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -111,16 +114,25 @@ fn post(path: &str, body: Vec<u8>) -> (u16, String) {
     })
 }
 
-fn request(name: &str) -> Value {
+pub(super) fn request(name: &str) -> Value {
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "u1",
         "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}, "name": name, "operation": "CREATE",
         "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {}}}})
 }
 
-fn ask(review: &Value) -> Value {
+pub(super) fn ask(review: &Value) -> Value {
     let (status, body) = post("/v1/admit?timeout=5s", serde_json::to_vec(review).unwrap());
     assert_eq!(status, 200, "{body}");
     serde_json::from_str::<Value>(&body).unwrap()
+}
+
+/// What is exposed to Prometheus.
+pub(super) fn metrics() -> String {
+    let mut stream = std::net::TcpStream::connect(running().addresses.metrics).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]

@@ -94,6 +94,7 @@ fn options(directory: &Path) -> ServeOptions {
         certificate_directory: directory.to_owned(),
         tls_min_version: TlsVersion::Tls13,
         serving_threads: processors(),
+        evaluation_limit: Duration::from_secs(1),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         log_denies: false,

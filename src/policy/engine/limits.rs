@@ -1,5 +1,6 @@
 //! How long an evaluation may take, and how deep its threads may go. The only place in the core that reads a clock.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Stack of every thread that compiles or evaluates: both recurse with the depth of documents and policies.
@@ -20,6 +21,13 @@ impl Deadline {
         Self(Instant::now().checked_add(duration))
     }
 
+    /// The deadline of one evaluation among several: so long from now, and at most half of what is left for all, so that
+    /// no evaluation takes the time of those behind it.
+    pub fn share(self, limit: Duration) -> Self {
+        let share = self.remaining().map_or(limit, |remaining| limit.min(remaining / 2));
+        Self::after(share)
+    }
+
     /// The instant itself; `None` when there is no bound.
     pub fn instant(self) -> Option<Instant> {
         self.0
@@ -34,6 +42,12 @@ impl Deadline {
     pub fn has_passed(self) -> bool {
         self.remaining().is_some_and(|remaining| remaining.is_zero())
     }
+}
+
+/// How long the process has been running, about: since this was first asked.
+pub fn uptime() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 /// The time of day, for policies that ask: nanoseconds since 1970, in UTC.

@@ -1,5 +1,6 @@
 //! Policy code, compiled. The languages are a closed set; callers never know which one they run.
 
+mod breaker;
 pub mod limits;
 pub mod rego;
 
@@ -9,6 +10,7 @@ use thiserror::Error;
 use crate::model::api::EngineSource;
 use crate::model::object::FieldPath;
 
+pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use rego::Document;
 
@@ -68,9 +70,15 @@ pub enum EvalError {
     /// The policy failed on this input; each of its constraints reports the text as a violation.
     #[error("{0}")]
     Failed(String),
-    /// The evaluation took longer than the request may.
+    /// The evaluation took longer than it may.
     #[error("evaluation took longer than the request allows; it was stopped")]
     DeadlineExceeded,
+    /// The evaluation used more than it may: steps, memory, nesting.
+    #[error("evaluation stopped: {0}")]
+    LimitExceeded(&'static str),
+    /// Something that cannot be worked out here was asked for, and leaving it undefined could lose a violation.
+    #[error("{0}")]
+    Stopped(String),
     /// The two engines do not say the same, when both were asked.
     #[error("the engines disagree: admit says {own}, regorus says {second}")]
     EnginesDisagree {

@@ -3,6 +3,7 @@
 mod verdict;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -22,6 +23,16 @@ pub struct EvalContext {
     pub point: EnforcementPoint,
     /// When the answer must be ready.
     pub deadline: Deadline,
+    /// The longest that one constraint may take, where others wait behind it. Constraints that keep going beyond their
+    /// limits are then set aside. `None` offline: there every constraint is evaluated to its end.
+    pub evaluation_limit: Option<Duration>,
+}
+
+impl EvalContext {
+    /// For people and their pipelines: no limits of time.
+    pub fn offline() -> Self {
+        Self { point: EnforcementPoint::CommandLine, deadline: Deadline::none(), evaluation_limit: None }
+    }
 }
 
 /// All facts about one review.
@@ -31,6 +42,28 @@ pub struct Evaluation {
     pub violations: Vec<Violation>,
     /// How many constraints matched, violated or not.
     pub matched: usize,
+    /// Evaluations that were stopped because they went beyond a limit.
+    pub breaches: Vec<LimitBreach>,
+}
+
+/// One evaluation that went beyond a limit. Its constraint counts as violated.
+#[derive(Clone, Debug)]
+pub struct LimitBreach {
+    /// The constraint.
+    pub constraint: Arc<CompiledConstraint>,
+    /// The limit.
+    pub limit: BrokenLimit,
+    /// This was one time too many: the constraint is set aside from now on.
+    pub is_last_straw: bool,
+}
+
+/// A limit of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BrokenLimit {
+    /// It took too long.
+    Time,
+    /// It used too many steps, too much memory, or nested too deeply.
+    Resources,
 }
 
 /// A constraint that a review breaks.
@@ -94,7 +127,7 @@ pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> R
         let document = Document::from_review(review);
         let is_same_kind = |one: &Matching<'_>, other: &Matching<'_>| one.kind() == other.kind();
         for of_kind in matching.chunk_by(is_same_kind) {
-            evaluation.violations.extend(evaluate_kind(snapshot, of_kind, &document, context.deadline)?);
+            evaluate_kind(snapshot, of_kind, &document, context, &mut evaluation)?;
         }
     }
     evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -125,30 +158,59 @@ impl Matching<'_> {
 
 /// Evaluates all constraints of one kind. What a policy cannot judge counts as a violation of it, under its own action;
 /// Gatekeeper asks a template about all of its constraints at once, so there one failure is the failure of all.
+/// Being stopped by us is the failure of that constraint alone. It is set aside only for what costs others their time.
 fn evaluate_kind(
     snapshot: &Snapshot,
     matching: &[Matching<'_>],
     review: &Document,
-    deadline: Deadline,
-) -> Result<Vec<Violation>, ReviewFailure> {
+    context: EvalContext,
+    evaluation: &mut Evaluation,
+) -> Result<(), ReviewFailure> {
     let mut violations = Vec::new();
     for one in matching {
-        let CompiledConstraint { program, parameters, .. } = one.constraint.as_ref();
+        let CompiledConstraint { program, parameters, breaker, .. } = one.constraint.as_ref();
+        if let Some(explanation) = breaker.explanation() {
+            violations.push(one.violation(explanation, None));
+            continue;
+        }
         let input = Input { review, parameters, inventory: snapshot.inventory().document() };
+        let deadline = context.evaluation_limit.map_or(context.deadline, |limit| context.deadline.share(limit));
         match program.evaluate(input, deadline) {
             Ok(findings) => {
                 violations.extend(findings.into_iter().map(|found| one.violation(found.message, Some(found.details))));
             }
             Err(EvalError::Failed(text)) => {
-                return Ok(matching.iter().map(|other| other.violation(text.clone(), None)).collect());
+                violations = matching.iter().map(|other| other.violation(text.clone(), None)).collect();
+                break;
             }
+            Err(error @ (EvalError::DeadlineExceeded | EvalError::LimitExceeded(_)))
+                if !context.deadline.has_passed() =>
+            {
+                let text = breach_text(&error);
+                let limit =
+                    if error == EvalError::DeadlineExceeded { BrokenLimit::Time } else { BrokenLimit::Resources };
+                let is_last_straw = context.evaluation_limit.is_some() && breaker.strike(&text);
+                let constraint = Arc::clone(one.constraint);
+                evaluation.breaches.push(LimitBreach { constraint, limit, is_last_straw });
+                violations.push(one.violation(format!("evaluation stopped: {text}"), None));
+            }
+            Err(EvalError::Stopped(text)) => violations.push(one.violation(text, None)),
             Err(cause) => {
                 let constraint = format!("{}/{}", one.kind(), one.constraint.constraint.name());
                 return Err(ReviewFailure::Evaluation { constraint, cause });
             }
         }
     }
-    Ok(violations)
+    evaluation.violations.append(&mut violations);
+    Ok(())
+}
+
+/// Why an evaluation was stopped.
+fn breach_text(error: &EvalError) -> String {
+    match error {
+        EvalError::LimitExceeded(limit) => (*limit).to_owned(),
+        _ => "it took longer than one policy may".to_owned(),
+    }
 }
 
 impl Violation {

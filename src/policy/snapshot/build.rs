@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{CompiledConstraint, CompiledTemplate, Snapshot, Store};
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
-use crate::policy::engine::{CompileError, CompileOptions, Document, Program, limits};
+use crate::policy::engine::{Breaker, CompileError, CompileOptions, Document, Program, limits};
 use crate::policy::matching::MatchIndex;
 
 /// From so many templates on, starting threads is worth it.
@@ -261,6 +261,7 @@ fn compile_constraint(
                 .program
                 .bind(constraint.parameters().map_or_else(Document::empty, Document::from_json)),
             program: Arc::clone(&template.program),
+            breaker: Breaker::default(),
             operations: template.template.operations.clone(),
             source: Arc::clone(object),
             constraint,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
-use crate::policy::engine::{Parameters, Program};
+use crate::policy::engine::{Breaker, Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
@@ -47,6 +47,8 @@ pub struct CompiledConstraint {
     pub program: Arc<Program>,
     /// The document `input.parameters`.
     pub parameters: Parameters,
+    /// Whether it is set aside, because it keeps going beyond its limits.
+    pub breaker: Breaker,
     /// Operations that its template is for at admission; empty is all.
     pub operations: Vec<String>,
     /// The object that it was read from, for reuse while that is the same.

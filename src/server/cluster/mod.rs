@@ -84,8 +84,8 @@ impl Loops {
     pub(super) fn into_tasks(self, sender: mpsc::Sender<FeedEvent>) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let feed = feed::Feed::new(self.client.clone(), sender, crd_sender);
-        let generate = constraint_crds::run(self.client.clone(), self.snapshots, self.reports.clone(), crds);
-        let statuses = status::run(self.client, self.options, self.reports);
+        let generate = constraint_crds::run(self.client.clone(), self.snapshots.clone(), self.reports.clone(), crds);
+        let statuses = status::run(self.client, self.options, self.snapshots, self.reports);
         vec![
             ("cluster feed", Box::pin(feed.run())),
             ("constraint CRD loop", Box::pin(generate)),

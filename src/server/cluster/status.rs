@@ -3,6 +3,9 @@
 //! Each process owns the entry with its own id and leaves the others alone; a conflicting write is tried again on the
 //! newer object, which the watch brings.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
@@ -13,27 +16,60 @@ use tracing::warn;
 
 use super::ClusterOptions;
 use super::watches::resource;
-use crate::model::object::Object;
-use crate::policy::snapshot::{ErrorPlace, ResourceError};
+use crate::model::object::{FieldPath, Object, ObjectKey};
+use crate::policy::snapshot::{CompiledConstraint, ErrorPlace, ResourceError, Snapshot, SnapshotHandle};
 use crate::server::writer::{Report, ResourceState};
 
 /// Rest before trying again what the API server refused.
 const RETRY: Duration = Duration::from_secs(2);
+/// How often it is looked whether a constraint was set aside.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes statuses for ever.
-pub(super) async fn run(client: Client, options: ClusterOptions, mut reports: watch::Receiver<Report>) {
+pub(super) async fn run(
+    client: Client,
+    options: ClusterOptions,
+    snapshots: Arc<SnapshotHandle>,
+    mut reports: watch::Receiver<Report>,
+) {
     loop {
         let report = reports.borrow_and_update().clone();
+        let aside = set_aside(&snapshots.load());
         let mut all_written = true;
         for state in &report.resources {
-            all_written &= write(&client, &options, state).await;
+            let state = with_set_aside(state, &aside);
+            all_written &= write(&client, &options, &state).await;
         }
+        let is_aside_changed = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if set_aside(&snapshots.load()) != aside {
+                    return;
+                }
+            }
+        };
         let pause = if all_written { Duration::from_secs(3_600) } else { RETRY };
         tokio::select! {
             changed = reports.changed() => if changed.is_err() { std::future::pending().await },
+            () = is_aside_changed => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Constraints that are not evaluated for now, by their keys, and why.
+fn set_aside(snapshot: &Snapshot) -> BTreeMap<ObjectKey, String> {
+    let explained = |one: &Arc<CompiledConstraint>| Some((one.constraint.object.key(), one.breaker.explanation()?));
+    snapshot.constraints().iter().filter_map(explained).collect()
+}
+
+fn with_set_aside<'s>(state: &'s ResourceState, aside: &BTreeMap<ObjectKey, String>) -> Cow<'s, ResourceState> {
+    let key = state.object.key();
+    let Some(message) = aside.get(&key).cloned() else { return Cow::Borrowed(state) };
+    let mut state = state.clone();
+    let place = ErrorPlace::Field(FieldPath::root());
+    state.errors.push(ResourceError { key, code: "set_aside", message, place, previous_in_force: false });
+    Cow::Owned(state)
 }
 
 async fn write(client: &Client, options: &ClusterOptions, state: &ResourceState) -> bool {
@@ -102,10 +138,7 @@ fn error_entry(error: &ResourceError) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::object::FieldPath;
 
     fn options() -> ClusterOptions {
         ClusterOptions { kubeconfig: None, pod_name: "pod-b".to_owned(), operations: vec!["webhook".to_owned()] }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::policy::evaluate::Decision;
+use crate::policy::evaluate::{BrokenLimit, Decision};
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Metrics {
     request_duration: Family<StatusLabels, Histogram, fn() -> Histogram>,
     templates: Family<StateLabels, Gauge>,
     constraints: Family<ConstraintLabels, Gauge>,
+    breaches: Family<BreachLabels, Counter<u64, AtomicU64>>,
     ingestions: Family<StateLabels, Counter<u64, AtomicU64>>,
     ingestion_duration: Family<StateLabels, Histogram, fn() -> Histogram>,
 }
@@ -58,6 +59,14 @@ struct StateLabels {
     status: State,
 }
 
+/// As many as there are constraints.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BreachLabels {
+    constraint_kind: String,
+    constraint_name: String,
+    limit: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConstraintLabels {
     enforcement_action: &'static str,
@@ -76,6 +85,7 @@ impl Metrics {
             request_duration: Family::new_with_constructor(request_buckets),
             templates: Family::default(),
             constraints: Family::default(),
+            breaches: Family::default(),
             ingestions: Family::default(),
             ingestion_duration: Family::new_with_constructor(ingestion_buckets),
         };
@@ -92,6 +102,11 @@ impl Metrics {
         );
         registry.register("constraint_templates", "Number of observed constraint templates", metrics.templates.clone());
         registry.register("constraints", "Current number of known constraints", metrics.constraints.clone());
+        registry.register(
+            "constraint_evaluation_breaches",
+            "Evaluations that were stopped because they went beyond a limit",
+            metrics.breaches.clone(),
+        );
         registry.register(
             "constraint_template_ingestion_count",
             "Total number of constraint template ingestion actions",
@@ -111,6 +126,16 @@ impl Metrics {
         let labels = RequestLabels { admission_status, admission_dryrun: DryRun(is_dry_run) };
         self.requests.get_or_create(&labels).inc();
         self.request_duration.get_or_create(&StatusLabels { admission_status }).observe(seconds);
+    }
+
+    /// Counts one evaluation that was stopped.
+    pub(crate) fn breach(&self, kind: &str, name: &str, limit: BrokenLimit) {
+        let limit = match limit {
+            BrokenLimit::Time => "time",
+            BrokenLimit::Resources => "resources",
+        };
+        let labels = BreachLabels { constraint_kind: kind.to_owned(), constraint_name: name.to_owned(), limit };
+        self.breaches.get_or_create(&labels).inc();
     }
 
     /// Counts one compilation of templates that changed.

@@ -13,13 +13,13 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use tokio::sync::Semaphore;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::object::{JsonError, Object};
 use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError};
 use crate::policy::engine::Deadline;
-use crate::policy::evaluate::{Decision, EvalContext, Evaluation, Verdict, validate};
+use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::ServeOptions;
 use crate::server::cluster::fetch_namespace;
@@ -46,6 +46,7 @@ pub(super) struct Admission {
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
     max_request_bytes: usize,
+    evaluation_limit: Duration,
     log_denies: bool,
     own_accounts: [String; 2],
 }
@@ -73,6 +74,7 @@ impl Admission {
             slots: Arc::new(Semaphore::new(options.serving_threads)),
             max_request_bytes: options.max_request_bytes,
             log_denies: options.log_denies,
+            evaluation_limit: options.evaluation_limit,
             // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
             own_accounts: ["admit", "gatekeeper-admin"]
                 .map(|name| format!("system:serviceaccount:{}:{name}", options.pod_namespace)),
@@ -141,9 +143,11 @@ impl Admission {
             let text = format!("failed to create augmentedReview: {message}");
             return failed(version, &review.uid, &text);
         }
-        let context = EvalContext { point: EnforcementPoint::Webhook, deadline };
+        let context =
+            EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
         let verdict = match validate(&snapshot, &review, context) {
             Ok(evaluation) => {
+                self.report_breaches(&review, &evaluation);
                 self.log_violations(&review, &evaluation);
                 Verdict::from_evaluation(&evaluation)
             }
@@ -170,6 +174,22 @@ impl Admission {
 
     fn fetch(&self, client: &Client, name: &str) -> Result<Object, String> {
         tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))
+    }
+
+    fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {
+        for LimitBreach { constraint, limit, is_last_straw } in &evaluation.breaches {
+            let constraint = &constraint.constraint;
+            self.metrics.breach(constraint.kind(), constraint.name(), *limit);
+            let (kind, name, resource) = (constraint.kind(), constraint.name(), review.display_name());
+            warn!(constraint_kind = kind, constraint_name = name, resource, ?limit, "an evaluation was stopped");
+            if *is_last_straw {
+                error!(
+                    constraint_kind = kind,
+                    constraint_name = name,
+                    "a constraint is set aside: its evaluation was stopped again and again"
+                );
+            }
+        }
     }
 
     fn log_violations(&self, review: &Review, evaluation: &Evaluation) {

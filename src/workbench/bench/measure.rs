@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::BenchError;
-use crate::model::api::EnforcementPoint;
 use crate::model::review::Review;
-use crate::policy::engine::Deadline;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::evaluate::{EvalContext, Evaluation, validate};
 use crate::policy::snapshot::Snapshot;
@@ -80,7 +78,7 @@ pub(super) fn measure(
 
 /// One review, as the command line judges it.
 pub(super) fn judge(snapshot: &Snapshot, review: &Review) -> Result<Evaluation, BenchError> {
-    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let context = EvalContext::offline();
     validate(snapshot, review, context)
         .map_err(|failure| BenchError::Review { object: review.display_name().to_owned(), failure })
 }

@@ -9,8 +9,6 @@ use super::filter::Filter;
 use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
 use super::policy::{Policy, check_invalid};
 use super::subject;
-use crate::model::api::EnforcementPoint;
-use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{EvalContext, validate};
 use crate::policy::snapshot::BuildOptions;
 
@@ -64,7 +62,7 @@ fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>) -> Result<
     }
     let snapshot = policy.with_inventory(case)?;
     let review = subject::review(file, &snapshot)?;
-    let context = EvalContext { point: EnforcementPoint::CommandLine, deadline: Deadline::none() };
+    let context = EvalContext::offline();
     let evaluation =
         validate(&snapshot, &review, context).map_err(|failure| file.place.problem(failure.to_string()))?;
     messages.extend(evaluation.violations.into_iter().map(|violation| violation.message));

@@ -117,6 +117,11 @@ fn evaluate_plan(
     match result {
         Ok(value) => findings(value.as_ref()),
         Err(evaluate::EvalError::Limit(Breach::Deadline)) => Err(EvalError::DeadlineExceeded),
+        Err(evaluate::EvalError::Limit(Breach::Depth)) => {
+            Err(EvalError::Stopped(format!("evaluation stopped: {}", Breach::Depth.as_str())))
+        }
+        Err(error @ evaluate::EvalError::Halt(_)) => Err(EvalError::Stopped(error.to_string())),
+        Err(evaluate::EvalError::Limit(breach)) => Err(EvalError::LimitExceeded(breach.as_str())),
         Err(error) => Err(EvalError::Failed(error.to_string())),
     }
 }
