@@ -4,10 +4,6 @@ use std::process::ExitCode;
 
 use admit::policy::engine::limits::THREAD_STACK_BYTES;
 
-/// Evaluating allocates many small values for a short time, which the system's allocators are slow at, musl's most of all.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The whole command runs on a thread with room for deep documents and policies, which the first thread may not have.
 fn main() -> ExitCode {
     let run = || admit::cli::main(std::env::args_os());

@@ -19,9 +19,6 @@ use admit::policy::matching;
 use admit::policy::snapshot::{BuildOptions, Change, CompiledConstraint, Snapshot, Store, build};
 use serde_json::{Value, json};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How long each engine is measured with each policy.
 const PERIOD: Duration = Duration::from_millis(300);
 

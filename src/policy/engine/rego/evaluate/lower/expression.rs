@@ -54,7 +54,8 @@ impl Frame<'_, '_> {
 
     /// Either side may be the one that computes, the other one says what becomes of the result.
     fn unify(&mut self, one: &Term, other: &Term, steps: &mut Vec<Step>) -> Result<(), PlanError> {
-        if is_computed(other) {
+        // Of two that are computed the left one comes first, as in OPA: what fails in it must not depend on the right one.
+        if is_computed(other) && !is_computed(one) {
             return self.compute_into(other, one, steps);
         }
         if is_computed(one) {
