@@ -100,11 +100,10 @@ fn runaway_policies_are_stopped_and_set_aside() {
     // The request's own patience is five seconds.
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     assert!(messages[0].contains("[loops] evaluation stopped: it took longer than one policy may"), "{}", messages[0]);
-    // A number that is too large is known to be at once, so asking again costs nothing.
+    // Squares become too large to calculate with, or take too long, as fast as the machine is: not set aside each time.
     for name in RUNAWAYS.into_iter().filter(|name| *name != "squares") {
         assert!(messages[4].contains(&format!("[{name}] policy is set aside, because")), "{name}: {}", messages[4]);
     }
-    assert!(messages[4].contains("[squares] number is too large"), "{}", messages[4]);
     // An ordinary request is judged as ever.
     let answer = ask(&request("bad-as-ever"));
     assert_eq!(answer["response"]["status"]["message"], "[denies] no way");
