@@ -1,6 +1,7 @@
 //! Policy code, compiled. The languages are a closed set; callers never know which one they run.
 
 pub mod limits;
+mod notes;
 pub mod rego;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use crate::model::api::EngineSource;
 use crate::model::object::FieldPath;
 
 pub use limits::Deadline;
+pub use notes::Notes;
 pub use rego::Document;
 
 /// The compiled code of one template. Shared read-only by all threads.
@@ -94,6 +96,10 @@ pub struct CompileOptions {
     pub referential_rules: bool,
     /// Which evaluator runs Rego (`--rego-engine`).
     pub engine: RegoEngine,
+    /// Keep calls of `print`, for [`Notes`].
+    pub keeps_prints: bool,
+    /// Keep what a trace shows, for [`Notes`]. Such a program is slower, and only admit's own evaluator makes traces.
+    pub is_traced: bool,
 }
 
 /// An evaluator of compiled Rego.
@@ -110,7 +116,7 @@ pub enum RegoEngine {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { referential_rules: true, engine: RegoEngine::default() }
+        Self { referential_rules: true, engine: RegoEngine::default(), keeps_prints: false, is_traced: false }
     }
 }
 
@@ -137,8 +143,21 @@ impl Program {
     /// # Errors
     /// When the code fails on this input or does not finish in time.
     pub fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+        self.evaluate_noting(input, deadline, None)
+    }
+
+    /// The same, and what the code shows on its way, as far as it was compiled for that; also when it fails.
+    ///
+    /// # Errors
+    /// As [`Program::evaluate`].
+    pub fn evaluate_noting(
+        &self,
+        input: Input<'_>,
+        deadline: Deadline,
+        notes: Option<&mut Notes>,
+    ) -> Result<Vec<Finding>, EvalError> {
         match self {
-            Self::Rego(program) => program.evaluate(input, deadline),
+            Self::Rego(program) => program.evaluate(input, deadline, notes),
         }
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
-use crate::policy::engine::{Deadline, Document, EvalError, Input};
+use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes};
 use crate::policy::matching;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -64,6 +64,19 @@ pub enum ReviewFailure {
 /// # Errors
 /// When a policy's answer cannot be had or understood; see [`ReviewFailure`].
 pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> Result<Evaluation, ReviewFailure> {
+    validate_noting(snapshot, review, context, None)
+}
+
+/// The same, and what policies show on their way, as far as they were compiled for that.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_noting(
+    snapshot: &Snapshot,
+    review: &Review,
+    context: EvalContext,
+    mut notes: Option<&mut Notes>,
+) -> Result<Evaluation, ReviewFailure> {
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
     let kinds = review.objects().map(|object| object.gvk().kind.as_str());
@@ -94,7 +107,13 @@ pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> R
         let document = Document::from_review(review);
         let is_same_kind = |one: &Matching<'_>, other: &Matching<'_>| one.kind() == other.kind();
         for of_kind in matching.chunk_by(is_same_kind) {
-            evaluation.violations.extend(evaluate_kind(snapshot, of_kind, &document, context.deadline)?);
+            evaluation.violations.extend(evaluate_kind(
+                snapshot,
+                of_kind,
+                &document,
+                context.deadline,
+                notes.as_deref_mut(),
+            )?);
         }
     }
     evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -130,12 +149,16 @@ fn evaluate_kind(
     matching: &[Matching<'_>],
     review: &Document,
     deadline: Deadline,
+    mut notes: Option<&mut Notes>,
 ) -> Result<Vec<Violation>, ReviewFailure> {
     let mut violations = Vec::new();
     for one in matching {
         let CompiledConstraint { program, parameters, .. } = one.constraint.as_ref();
         let input = Input { review, parameters, inventory: snapshot.inventory().document() };
-        match program.evaluate(input, deadline) {
+        if let Some(notes) = notes.as_deref_mut() {
+            notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));
+        }
+        match program.evaluate_noting(input, deadline, notes.as_deref_mut()) {
             Ok(findings) => {
                 violations.extend(findings.into_iter().map(|found| one.violation(found.message, Some(found.details))));
             }

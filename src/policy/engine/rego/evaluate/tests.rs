@@ -24,7 +24,7 @@ fn plan(source: &str) -> Plan {
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: Some(&input), data: None, folds: None };
-    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None };
+    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
@@ -161,7 +161,7 @@ fn folds_change_no_answer() {
             );
             let input = parse_json(&input, NumberMode::AsWritten).unwrap();
             let ask = |folds, now_ns| {
-                let host = Host { caches: &mut Caches::default(), now_ns, prints: None };
+                let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None };
                 let globals = Globals { input: Some(&input), data: None, folds };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
             };
