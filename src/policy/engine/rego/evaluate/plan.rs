@@ -349,12 +349,23 @@ pub(super) struct TracedStep {
     pub reason: &'static str,
     /// What it stands within has expressions of its own, rather than rules.
     pub is_closure: bool,
-    /// Where the value is that must not be false.
-    pub witness: Option<u32>,
+    pub witness: Witness,
     /// Variables that have a value beforehand, and those that get one, by their text in the source.
     pub reads: Box<[(Box<str>, u32)]>,
     pub writes: Box<[(Box<str>, u32)]>,
     pub body: Box<[Step]>,
+}
+
+/// Where the values are that decide whether a traced expression holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Witness {
+    None,
+    /// It must not be false.
+    Truth(u32),
+    /// It must match.
+    Side(u32),
+    /// They must be equal.
+    Sides([u32; 2]),
 }
 
 /// One `with`.

@@ -363,7 +363,7 @@ fn rules_are_values(kind: crate::policy::engine::rego::syntax::ast::RuleKind) ->
 }
 
 /// The term is worked out, not just read.
-fn is_computed(term: &Term) -> bool {
+pub(super) fn is_computed(term: &Term) -> bool {
     match &term.kind {
         TermKind::Variable(name) => is_root(name),
         TermKind::Call { .. }

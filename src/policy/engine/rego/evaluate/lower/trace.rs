@@ -3,11 +3,12 @@
 //! Variables that the compile passes made have the span of what they stand for, so every variable has a text.
 
 use crate::policy::engine::rego::evaluate::error::PlanError;
-use crate::policy::engine::rego::evaluate::plan::{Operand, Place, Step, Target, TracedStep};
+use crate::policy::engine::rego::evaluate::plan::{Operand, Place, Step, Target, TracedStep, Witness};
 use crate::policy::engine::rego::syntax::ast::{Expr, ExprKind, FunctionName, Rule, Span, Term, TermKind};
 use crate::policy::engine::rego::value::Value;
 
 use super::clause::Frame;
+use super::expression::is_computed;
 use super::scope;
 
 /// The most characters of an expression, and of a variable's text.
@@ -33,7 +34,7 @@ impl Frame<'_, '_> {
         steps.push(Step::Traced(Box::new(TracedStep {
             place: self.place(expression.span),
             text: self.text(expression.span, MAX_TEXT).into_boxed_str(),
-            reason: reason(expression, !writes.is_empty()),
+            reason: reason(expression),
             is_closure: is_closure(expression),
             witness,
             reads: reads.into_boxed_slice(),
@@ -43,17 +44,41 @@ impl Frame<'_, '_> {
         Ok(())
     }
 
-    /// A term alone goes by way of a slot, so that false can be told from undefined.
-    fn witnessed(&mut self, expression: &Expr, body: &mut Vec<Step>) -> Result<Option<u32>, PlanError> {
+    /// Values go by way of slots, so that it can be told whether they were undefined, false or something else.
+    fn witnessed(&mut self, expression: &Expr, body: &mut Vec<Step>) -> Result<Witness, PlanError> {
+        if expression.is_negated || !expression.with.is_empty() {
+            return self.plain(expression, body).map(|()| Witness::None);
+        }
         match &expression.kind {
-            ExprKind::Term(term) if !expression.is_negated && expression.with.is_empty() => {
+            ExprKind::Term(term) => {
                 let slot = self.scope.temporary();
                 self.compute(term, Target::Bind(slot), body)?;
                 body.push(Step::Match { value: Operand::Slot(slot), target: Target::Truthy });
-                Ok(Some(slot))
+                Ok(Witness::Truth(slot))
             }
-            _ => self.plain(expression, body).map(|()| None),
+            ExprKind::Unify(one, other) => match (is_computed(one), is_computed(other)) {
+                (true, true) => {
+                    let slots = [self.scope.temporary(), self.scope.temporary()];
+                    self.compute(one, Target::Bind(slots[0]), body)?;
+                    self.compute(other, Target::Bind(slots[1]), body)?;
+                    let target = Target::Equal(Operand::Slot(slots[1]));
+                    body.push(Step::Match { value: Operand::Slot(slots[0]), target });
+                    Ok(Witness::Sides(slots))
+                }
+                (true, false) => self.witnessed_side(one, other, body),
+                (false, true) => self.witnessed_side(other, one, body),
+                (false, false) => self.plain(expression, body).map(|()| Witness::None),
+            },
+            _ => self.plain(expression, body).map(|()| Witness::None),
         }
+    }
+
+    fn witnessed_side(&mut self, computed: &Term, other: &Term, body: &mut Vec<Step>) -> Result<Witness, PlanError> {
+        let slot = self.scope.temporary();
+        self.compute(computed, Target::Bind(slot), body)?;
+        let target = self.target(other, body)?;
+        body.push(Step::Match { value: Operand::Slot(slot), target });
+        Ok(Witness::Side(slot))
     }
 
     /// `print` with its place as another argument, where a plan is to have that.
@@ -101,19 +126,14 @@ impl Frame<'_, '_> {
 }
 
 /// Why it does not hold, as far as that can be told beforehand.
-fn reason(expression: &Expr, has_writes: bool) -> &'static str {
+fn reason(expression: &Expr) -> &'static str {
     match &expression.kind {
         _ if expression.is_negated => "what it negates holds",
         ExprKind::Every { .. } => "some element does not hold",
-        ExprKind::Unify(one, other) if has_writes && is_variable(one) | is_variable(other) => "it is undefined",
-        ExprKind::Unify(..) if has_writes => "it is undefined or of another shape",
-        ExprKind::Unify(..) => "the sides are not equal, or undefined",
+        ExprKind::Unify(..) if expression.with.is_empty() => "the sides do not match",
+        ExprKind::Unify(..) => "the sides do not match, or are undefined",
         _ => "it is false or undefined",
     }
-}
-
-fn is_variable(term: &Term) -> bool {
-    matches!(term.kind, TermKind::Variable(_))
 }
 
 fn is_closure(expression: &Expr) -> bool {

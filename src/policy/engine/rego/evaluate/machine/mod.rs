@@ -160,7 +160,10 @@ impl<'a> Evaluator<'a> {
         };
         match call(&mut context, arguments) {
             Ok(value) => Ok(Some(value)),
-            Err(BuiltinError::Undefined(_)) => Ok(None),
+            Err(BuiltinError::Undefined(text)) => {
+                self.trace_undefined(&text);
+                Ok(None)
+            }
             Err(BuiltinError::Halt(text)) => Err(Box::new(match self.budget.breach() {
                 Some(breach) => EvalError::Limit(breach),
                 None => EvalError::Halt(text),

@@ -1,6 +1,6 @@
 //! What an evaluation tells its trace. All of this does nothing, at the price of one look, when there is none.
 
-use crate::policy::engine::rego::evaluate::plan::{Clause, Group, Step, TracedStep};
+use crate::policy::engine::rego::evaluate::plan::{Clause, Group, Step, TracedStep, Witness};
 use crate::policy::engine::rego::evaluate::trace::{Trace, shown};
 use crate::policy::engine::rego::value::Value;
 
@@ -18,7 +18,7 @@ impl<'a> Evaluator<'a> {
         base: usize,
         then: &mut Then<'_, 'a>,
     ) -> Outcome<Flow> {
-        let slots = step.writes.iter().map(|(_, slot)| slot).chain(&step.witness);
+        let slots = step.writes.iter().map(|(_, slot)| slot).chain(step.witness.slots());
         slots.for_each(|slot| self.bind(*slot, &UNDEFINED, base));
         let depth = self.trace.as_ref().map_or(0, |trace| trace.depth);
         let inner = depth + if step.is_closure { 1 } else { 2 };
@@ -103,6 +103,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// A function has no result, and says why.
+    pub(super) fn trace_undefined(&mut self, reason: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.line(None, "error", || reason.to_owned());
+        }
+    }
+
     fn tell<T: Default>(&mut self, tell: impl FnOnce(&mut Trace) -> T) -> T {
         self.trace.as_deref_mut().map(tell).unwrap_or_default()
     }
@@ -126,7 +133,10 @@ impl<'a> Evaluator<'a> {
 
     fn holding(&self, step: &TracedStep, base: usize) -> (&'static str, String) {
         let written = self.values(&step.writes, base);
-        let witness = step.witness.and_then(|slot| self.value_in(slot, base));
+        let witness = match step.witness {
+            Witness::Truth(slot) => self.value_in(slot, base),
+            Witness::None | Witness::Side(_) | Witness::Sides(_) => None,
+        };
         match (&*written, witness) {
             ([(name, value)], _) if **name == *step.text => ("value", format!("{name} = {value}")),
             ([], Some(value)) if *value != Value::Bool(true) => {
@@ -137,10 +147,17 @@ impl<'a> Evaluator<'a> {
     }
 
     fn failing(&self, step: &TracedStep, base: usize) -> (&'static str, String) {
-        let reason = match step.witness.map(|slot| self.value_in(slot, base)) {
-            Some(None) => "it is undefined",
-            Some(Some(_)) => "it is false",
-            None => step.reason,
+        let value = |slot: &u32| self.value_in(*slot, base);
+        let found: Vec<Option<&Value>> = step.witness.slots().iter().map(value).collect();
+        let reason = match &*found {
+            [] => step.reason,
+            [None] => "it is undefined",
+            [Some(Value::Bool(false))] if matches!(step.witness, Witness::Truth(_)) => "it is false",
+            [Some(value)] => return ("fails", format!("{}: it is {}", step.text, shown(value))),
+            [Some(one), Some(other)] => {
+                return ("fails", format!("{}: {} is not {}", step.text, shown(one), shown(other)));
+            }
+            _ => "a side is undefined",
         };
         ("fails", format!("{}: {reason}{}", step.text, listed(&self.values(&step.reads, base))))
     }
@@ -153,6 +170,16 @@ impl<'a> Evaluator<'a> {
     fn value_in(&self, slot: u32, base: usize) -> Option<&'a Value> {
         let value = self.slots.get(base + slot as usize).copied()?;
         (!std::ptr::eq(value, &raw const UNDEFINED)).then_some(value)
+    }
+}
+
+impl Witness {
+    fn slots(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::Truth(slot) | Self::Side(slot) => std::slice::from_ref(slot),
+            Self::Sides(slots) => slots,
+        }
     }
 }
 
