@@ -93,7 +93,7 @@ impl Frame<'_, '_> {
             return None;
         }
         let builtin = self.lowering.builtin("internal.print")?;
-        let place = Value::string(&self.place(function.span).to_string());
+        let place = Value::string(self.place(function.span).to_string());
         let place = Operand::Constant(self.lowering.constant(place));
         let arguments = arguments.iter().copied().chain([place]).collect();
         Some(Step::Builtin { builtin, arguments, target: target.clone() })
