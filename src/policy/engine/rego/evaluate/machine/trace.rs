@@ -6,6 +6,9 @@ use crate::policy::engine::rego::value::Value;
 
 use super::{Evaluator, Flow, Outcome, Then};
 
+/// The longest value that is shown where it may not matter.
+const SHORT_BYTES: usize = 40;
+
 /// Known by its address: nothing was put into a slot.
 static UNDEFINED: Value = Value::Null;
 
@@ -153,7 +156,12 @@ impl<'a> Evaluator<'a> {
             [] => step.reason,
             [None] => "it is undefined",
             [Some(Value::Bool(false))] if matches!(step.witness, Witness::Truth(_)) => "it is false",
-            [Some(value)] => return ("fails", format!("{}: it is {}", step.text, shown(value))),
+            [Some(value)] => {
+                // The other side may be a variable; whole objects would only hide that.
+                let mut short = self.values(&step.reads, base);
+                short.retain(|(_, value)| value.len() <= SHORT_BYTES);
+                return ("fails", format!("{}: it is {}{}", step.text, shown(value), listed(&short)));
+            }
             [Some(one), Some(other)] => {
                 return ("fails", format!("{}: {} is not {}", step.text, shown(one), shown(other)));
             }
