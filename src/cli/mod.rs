@@ -11,6 +11,7 @@ mod rego;
 mod serve;
 mod test;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::print;
+use super::watch::WatchArguments;
 use crate::workbench::report::{self, Format};
 use crate::workbench::{bundle, judge};
 
@@ -29,6 +30,11 @@ pub(super) struct TestArguments {
     /// Print only what would be denied
     #[arg(long)]
     deny_only: bool,
+    /// The same as `--print`
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
 }
@@ -42,10 +48,11 @@ enum Output {
 
 /// Runs the command.
 pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
+    let options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
     let mut stdin = std::io::stdin();
     let is_piped = !stdin.is_terminal() && (arguments.filenames.is_empty() || has_content(&stdin));
     let input = is_piped.then_some(&mut stdin as &mut dyn Read);
-    let (bundle, diagnostics) = bundle::load(&arguments.filenames, input, arguments.engine.build_options());
+    let (bundle, diagnostics) = bundle::load(&arguments.filenames, input, options);
     for diagnostic in &diagnostics {
         anstream::eprintln!("error: {diagnostic}");
     }
@@ -61,7 +68,11 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         let plural = if count == 1 { "problem" } else { "problems" };
         anyhow::bail!("{count} {plural} in the input; nothing was judged");
     }
-    let mut judgements = judge::judge(&bundle)?;
+    let (judgements, shown) = judge::judge_noting(&bundle, options.compile.is_traced);
+    for text in &shown {
+        anstream::eprintln!("{text}");
+    }
+    let mut judgements = judgements?;
     if arguments.deny_only {
         judgements.retain(judge::Judgement::is_denial);
     }

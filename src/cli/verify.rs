@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::print;
+use super::watch::WatchArguments;
 use crate::policy::engine::RegoEngine;
 use crate::workbench::suite::report::{self, Format};
 use crate::workbench::suite::{Filter, SuiteOutcome, Suites};
@@ -29,7 +30,7 @@ pub(super) struct VerifyArguments {
     /// Run only what has this regular expression in its name: `either`, or `test//case`
     #[arg(short, long, value_name = "REGEX", default_value = "", hide_default_value = true)]
     run: String,
-    /// Name what passed and what was skipped, too
+    /// Name what passed and what was skipped, too, and show what policies print
     #[arg(short, long)]
     verbose: bool,
     /// How to print what came of it
@@ -38,6 +39,8 @@ pub(super) struct VerifyArguments {
     /// Ask both evaluators about every case; that they do not say the same fails the case
     #[arg(long, conflicts_with = "rego_engine")]
     cross_check: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
 }
@@ -51,6 +54,10 @@ enum Output {
 
 /// Runs the command.
 pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
+    let mut options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
+    if arguments.cross_check {
+        options.compile.engine = RegoEngine::Both;
+    }
     let filter = Filter::parse(&arguments.run).context("compiling filter")?;
     let suites = Suites::load(&arguments.paths);
     for warning in &suites.warnings {
@@ -66,10 +73,6 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
     }
     if suites.is_empty() && suites.warnings.is_empty() {
         anstream::eprintln!("warning: found no Suite there; nothing was tested");
-    }
-    let mut options = arguments.engine.build_options();
-    if arguments.cross_check {
-        options.compile.engine = RegoEngine::Both;
     }
     let outcomes = suites.run(&filter, options);
     let format = match arguments.output {

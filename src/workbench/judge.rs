@@ -1,9 +1,12 @@
 //! Every object of a bundle, judged by every policy of the bundle, as the command line does it.
 
+use std::sync::Arc;
+
 use super::bundle::{Bundle, BundledObject};
 use crate::model::api::EnforcementAction;
 use crate::model::review::Review;
-use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
+use crate::policy::engine::Notes;
+use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate_noting};
 
 /// A violation and the object that it is in.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct Judgement {
     pub violation: Violation,
     /// With what.
     pub object: BundledObject,
+    /// How all policies judged that object; absent unless they were compiled for it.
+    pub trace: Option<Arc<str>>,
 }
 
 /// All violations, ordered by action and message.
@@ -19,14 +24,32 @@ pub struct Judgement {
 /// # Errors
 /// When a policy's answer for some object cannot be had or understood.
 pub fn judge(bundle: &Bundle) -> Result<Vec<Judgement>, ReviewFailure> {
+    judge_noting(bundle, false).0
+}
+
+/// The same, and beside it what policies show on their way: for each object what they printed, and its trace.
+pub fn judge_noting(bundle: &Bundle, is_traced: bool) -> (Result<Vec<Judgement>, ReviewFailure>, Vec<String>) {
+    let mut shown = Vec::new();
+    (judge_objects(bundle, is_traced, &mut shown), shown)
+}
+
+fn judge_objects(bundle: &Bundle, is_traced: bool, shown: &mut Vec<String>) -> Result<Vec<Judgement>, ReviewFailure> {
     let context = EvalContext::offline();
     let mut judgements = Vec::new();
     for bundled in &bundle.objects {
         let namespace = bundle.snapshot.namespace(bundled.object.namespace()).cloned();
         let review = Review::of_object(bundled.object.clone(), namespace);
-        let evaluation = validate(&bundle.snapshot, &review, context)?;
-        let judged =
-            evaluation.violations.into_iter().map(|violation| Judgement { violation, object: bundled.clone() });
+        let mut notes = Notes::default();
+        let evaluation = validate_noting(&bundle.snapshot, &review, context, Some(&mut notes));
+        let key = bundled.object.key();
+        shown.extend(notes.printed().iter().map(|line| format!("{key}: {line}")));
+        let trace: Option<Arc<str>> = is_traced.then(|| Arc::from(notes.trace()));
+        shown.extend(trace.iter().map(|trace| format!("TRACE: {key}\n{trace}")));
+        let judged = evaluation?.violations.into_iter().map(|violation| Judgement {
+            violation,
+            object: bundled.clone(),
+            trace: trace.clone(),
+        });
         judgements.extend(judged);
     }
     judgements.sort_by(|one, other| one.order().cmp(&other.order()));

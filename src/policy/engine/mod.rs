@@ -2,6 +2,7 @@
 
 mod breaker;
 pub mod limits;
+mod notes;
 pub mod rego;
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use crate::model::object::FieldPath;
 
 pub use breaker::Breaker;
 pub use limits::Deadline;
+pub use notes::Notes;
 pub use rego::Document;
 
 /// The compiled code of one template. Shared read-only by all threads.
@@ -102,6 +104,10 @@ pub struct CompileOptions {
     pub referential_rules: bool,
     /// Which evaluator runs Rego (`--rego-engine`).
     pub engine: RegoEngine,
+    /// Keep calls of `print`, for [`Notes`].
+    pub keeps_prints: bool,
+    /// Keep what a trace shows, for [`Notes`]. Such a program is slower, and only admit's own evaluator makes traces.
+    pub is_traced: bool,
 }
 
 /// An evaluator of compiled Rego.
@@ -118,7 +124,7 @@ pub enum RegoEngine {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { referential_rules: true, engine: RegoEngine::default() }
+        Self { referential_rules: true, engine: RegoEngine::default(), keeps_prints: false, is_traced: false }
     }
 }
 
@@ -145,8 +151,21 @@ impl Program {
     /// # Errors
     /// When the code fails on this input or does not finish in time.
     pub fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+        self.evaluate_noting(input, deadline, None)
+    }
+
+    /// The same, and what the code shows on its way, as far as it was compiled for that; also when it fails.
+    ///
+    /// # Errors
+    /// As [`Program::evaluate`].
+    pub fn evaluate_noting(
+        &self,
+        input: Input<'_>,
+        deadline: Deadline,
+        notes: Option<&mut Notes>,
+    ) -> Result<Vec<Finding>, EvalError> {
         match self {
-            Self::Rego(program) => program.evaluate(input, deadline),
+            Self::Rego(program) => program.evaluate(input, deadline, notes),
         }
     }
 }

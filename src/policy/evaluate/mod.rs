@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
-use crate::policy::engine::{Deadline, Document, EvalError, Input};
+use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes};
 use crate::policy::matching;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -97,6 +97,19 @@ pub enum ReviewFailure {
 /// # Errors
 /// When a policy's answer cannot be had or understood; see [`ReviewFailure`].
 pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> Result<Evaluation, ReviewFailure> {
+    validate_noting(snapshot, review, context, None)
+}
+
+/// The same, and what policies show on their way, as far as they were compiled for that.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_noting(
+    snapshot: &Snapshot,
+    review: &Review,
+    context: EvalContext,
+    mut notes: Option<&mut Notes>,
+) -> Result<Evaluation, ReviewFailure> {
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
     let kinds = review.objects().map(|object| object.gvk().kind.as_str());
@@ -127,7 +140,7 @@ pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> R
         let document = Document::from_review(review);
         let is_same_kind = |one: &Matching<'_>, other: &Matching<'_>| one.kind() == other.kind();
         for of_kind in matching.chunk_by(is_same_kind) {
-            evaluate_kind(snapshot, of_kind, &document, context, &mut evaluation)?;
+            evaluate_kind(snapshot, of_kind, &document, context, &mut evaluation, notes.as_deref_mut())?;
         }
     }
     evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -165,6 +178,7 @@ fn evaluate_kind(
     review: &Document,
     context: EvalContext,
     evaluation: &mut Evaluation,
+    mut notes: Option<&mut Notes>,
 ) -> Result<(), ReviewFailure> {
     let mut violations = Vec::new();
     for one in matching {
@@ -175,7 +189,10 @@ fn evaluate_kind(
         }
         let input = Input { review, parameters, inventory: snapshot.inventory().document() };
         let deadline = context.evaluation_limit.map_or(context.deadline, |limit| context.deadline.share(limit));
-        match program.evaluate(input, deadline) {
+        if let Some(notes) = notes.as_deref_mut() {
+            notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));
+        }
+        match program.evaluate_noting(input, deadline, notes.as_deref_mut()) {
             Ok(findings) => {
                 violations.extend(findings.into_iter().map(|found| one.violation(found.message, Some(found.details))));
             }

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::result_fields;
 use crate::workbench::judge::Judgement;
@@ -31,7 +31,7 @@ impl OrderedResult {
     fn new(judgement: &Judgement) -> Self {
         let mut fields = result_fields(judgement);
         fields.insert("violatingObject".to_owned(), judgement.object.object.value().clone());
-        fields.insert("trace".to_owned(), Value::Null);
+        fields.insert("trace".to_owned(), json!(judgement.trace.as_deref()));
         Self(fields)
     }
 }

@@ -25,5 +25,5 @@ fn entry(judgement: &Judgement) -> Value {
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
     .collect();
-    json!({"result": result, "violatingObject": judgement.object.object.value(), "trace": null})
+    json!({"result": result, "violatingObject": judgement.object.object.value(), "trace": judgement.trace.as_deref()})
 }

@@ -37,6 +37,10 @@ pub struct CaseOutcome {
     pub status: Status,
     /// The messages of all violations, ordered by action and text.
     pub messages: Vec<String>,
+    /// What the policy printed; none unless it was compiled with prints.
+    pub prints: Vec<String>,
+    /// The trace; absent unless the policy was compiled for it.
+    pub trace: Option<String>,
     /// How long it took.
     pub duration: Duration,
 }

@@ -9,7 +9,8 @@ use super::filter::Filter;
 use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
 use super::policy::{Policy, check_invalid};
 use super::subject;
-use crate::policy::evaluate::{EvalContext, validate};
+use crate::policy::engine::Notes;
+use crate::policy::evaluate::{EvalContext, validate_noting};
 use crate::policy::snapshot::BuildOptions;
 
 /// Runs a suite.
@@ -34,7 +35,10 @@ fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome 
     } else {
         match Policy::load(test, options) {
             Ok(policy) => {
-                let run = |case| run_case(&policy, case, filter.includes_case(&test.name, &case.name));
+                let run = |case| {
+                    let outcome = run_case(&policy, case, filter.includes_case(&test.name, &case.name));
+                    CaseOutcome { trace: outcome.trace.filter(|_| options.compile.is_traced), ..outcome }
+                };
                 cases = test.cases.iter().map(run).collect();
                 Status::Passed
             }
@@ -46,14 +50,19 @@ fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome 
 
 fn run_case(policy: &Policy, case: &Case, is_included: bool) -> CaseOutcome {
     let started = Instant::now();
-    let mut messages = Vec::new();
-    let status =
-        if case.skip || !is_included { Status::Skipped } else { Status::from(try_case(policy, case, &mut messages)) };
-    CaseOutcome { name: case.name.clone(), status, messages, duration: started.elapsed() }
+    let (mut messages, mut notes) = (Vec::new(), Notes::default());
+    let is_skipped = case.skip || !is_included;
+    let status = match is_skipped {
+        true => Status::Skipped,
+        false => Status::from(try_case(policy, case, &mut messages, &mut notes)),
+    };
+    let trace = (!is_skipped).then(|| notes.trace());
+    let prints = notes.printed();
+    CaseOutcome { name: case.name.clone(), status, messages, prints, trace, duration: started.elapsed() }
 }
 
 /// Every violation counts, whatever its enforcement action.
-fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>) -> Result<(), Failure> {
+fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>, notes: &mut Notes) -> Result<(), Failure> {
     let help = "name the file of the object to judge: `object: pod.yaml`";
     let file = subject::required(case.object.as_ref(), &case.place, "invalid Case: must define object", help)?;
     if case.assertions.is_empty() {
@@ -63,8 +72,8 @@ fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>) -> Result<
     let snapshot = policy.with_inventory(case)?;
     let review = subject::review(file, &snapshot)?;
     let context = EvalContext::offline();
-    let evaluation =
-        validate(&snapshot, &review, context).map_err(|failure| file.place.problem(failure.to_string()))?;
+    let evaluation = validate_noting(&snapshot, &review, context, Some(notes))
+        .map_err(|failure| file.place.problem(failure.to_string()))?;
     messages.extend(evaluation.violations.into_iter().map(|violation| violation.message));
     case.assertions.iter().try_for_each(|assertion| assertion.check(messages))
 }

@@ -22,14 +22,14 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, RegoEngine, limits};
+use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, Notes, RegoEngine, limits};
 use crate::model::api::{Module as SourceModule, RegoSource};
 use builtins::Caches;
 use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Folds, Globals, Host, Plan};
+use evaluate::{Folds, Globals, Host, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 use value::Value;
@@ -45,6 +45,8 @@ pub struct RegoProgram {
     plan: Option<Plan>,
     second_opinion: Option<SecondOpinion>,
     is_referential: bool,
+    keeps_prints: bool,
+    is_traced: bool,
 }
 
 impl RegoProgram {
@@ -53,7 +55,9 @@ impl RegoProgram {
         let internal = |message: String| vec![internal_error(source, message)];
         let plan = match options.engine {
             RegoEngine::Own | RegoEngine::Both => {
-                Some(Plan::new(&compiled, &builtins::lookup).map_err(|error| internal(error.to_string()))?)
+                let watch = watch(source, options);
+                let plan = Plan::watched(&compiled, &builtins::lookup, &watch);
+                Some(plan.map_err(|error| internal(error.to_string()))?)
             }
             RegoEngine::Regorus => None,
         };
@@ -61,33 +65,65 @@ impl RegoProgram {
             RegoEngine::Own => None,
             RegoEngine::Regorus | RegoEngine::Both => Some(SecondOpinion::new(&compiled).map_err(internal)?),
         };
-        Ok(Self { plan, second_opinion, is_referential: compile::reads_data(&compiled, "inventory") })
+        let CompileOptions { keeps_prints, is_traced, .. } = options;
+        let is_referential = compile::reads_data(&compiled, "inventory");
+        Ok(Self { plan, second_opinion, is_referential, keeps_prints, is_traced })
     }
 
     pub(super) fn folds(&self) -> Folds {
         self.plan.as_ref().map(Plan::folds).unwrap_or_default()
     }
 
-    pub(super) fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
-        let evaluate = || self.evaluate_with_engines(input, deadline);
+    pub(super) fn evaluate(
+        &self,
+        input: Input<'_>,
+        deadline: Deadline,
+        notes: Option<&mut Notes>,
+    ) -> Result<Vec<Finding>, EvalError> {
+        let evaluate = || self.evaluate_with_engines(input, deadline, notes);
         let panicked = |_| Err(EvalError::Failed("the policy evaluator panicked on this input".to_owned()));
         catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(panicked)
     }
 
-    fn evaluate_with_engines(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
+    fn evaluate_with_engines(
+        &self,
+        input: Input<'_>,
+        deadline: Deadline,
+        notes: Option<&mut Notes>,
+    ) -> Result<Vec<Finding>, EvalError> {
         let globals = self.globals(input);
         let folds = &input.parameters.folds;
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => evaluate_plan(plan, &globals, Some(folds), deadline),
+            (Some(plan), None) => self.evaluate_noting(plan, &globals, folds, deadline, notes),
             (None, Some(second)) => ask_second(second, &globals, deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
                 let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
-                agree(evaluate_plan(plan, &plain, None, deadline), ask_second(second, &plain, deadline))?;
-                evaluate_plan(plan, &globals, Some(folds), deadline)
+                let own = evaluate_plan(plan, &plain, None, deadline, Sinks::default());
+                agree(own, ask_second(second, &plain, deadline))?;
+                self.evaluate_noting(plan, &globals, folds, deadline, notes)
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
+    }
+
+    fn evaluate_noting(
+        &self,
+        plan: &Plan,
+        globals: &(Value, Option<Value>),
+        folds: &Folds,
+        deadline: Deadline,
+        notes: Option<&mut Notes>,
+    ) -> Result<Vec<Finding>, EvalError> {
+        let Some(notes) = notes else { return evaluate_plan(plan, globals, Some(folds), deadline, Sinks::default()) };
+        let mut prints = Vec::new();
+        let sinks = Sinks {
+            prints: self.keeps_prints.then_some(&mut prints),
+            trace: self.is_traced.then_some(&mut notes.trace),
+        };
+        let result = evaluate_plan(plan, globals, Some(folds), deadline, sinks);
+        notes.print(prints);
+        result
     }
 
     /// The documents `input` and, where a policy reads it, `data`.
@@ -99,18 +135,32 @@ impl RegoProgram {
     }
 }
 
+/// What a plan is to keep besides its kind of answer.
+fn watch(source: &RegoSource, options: CompileOptions) -> Watch<'_> {
+    let sources = || named_modules(source).map(|(name, module)| (name, module.text.as_str())).collect();
+    Watch { has_print_places: options.keeps_prints, sources: options.is_traced.then(sources) }
+}
+
+/// Where an evaluation writes what it shows on its way.
+#[derive(Default)]
+struct Sinks<'s> {
+    prints: Option<&'s mut Vec<String>>,
+    trace: Option<&'s mut evaluate::Trace>,
+}
+
 fn evaluate_plan(
     plan: &Plan,
     globals: &(Value, Option<Value>),
     folds: Option<&Folds>,
     deadline: Deadline,
+    Sinks { prints, trace }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     thread_local! {
         static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
     }
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
-        let host = Host { caches, now_ns: limits::now_ns(), prints: None };
+        let host = Host { caches, now_ns: limits::now_ns(), prints, trace };
         let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
@@ -172,6 +222,7 @@ fn compile_template(source: &RegoSource, options: CompileOptions) -> Result<Comp
     if !options.referential_rules {
         rules.allowed_data_roots = Some(vec!["lib".to_owned()]);
     }
+    rules.keeps_prints = options.keeps_prints;
     let compiled: Result<Compiled, Vec<RegoError>> = compile::compile(Vec::<Module>::from_iter(modules), &rules);
     compiled.map_err(|errors| errors.into_iter().map(|error| compile_error(source, error)).collect())
 }

@@ -38,6 +38,11 @@ struct Case<'a> {
     problems: Vec<Problem<'a>>,
     /// The messages of all violations.
     violations: &'a [String],
+    /// Lines that the policy printed, each with its place.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    prints: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +85,8 @@ impl<'a> Case<'a> {
             seconds: outcome.duration.as_secs_f64(),
             problems: problems(&outcome.status),
             violations: &outcome.messages,
+            prints: &outcome.prints,
+            trace: outcome.trace.as_deref(),
         }
     }
 }

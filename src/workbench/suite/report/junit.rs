@@ -1,5 +1,6 @@
 //! JUnit's XML: a `testsuite` for each Suite, a `testcase` for each case, its test as the class name. A test without
-//! cases (`invalid: true`, or one that could not be prepared) is a `testcase` under its own name.
+//! cases (`invalid: true`, or one that could not be prepared) is a `testcase` under its own name. What a case printed and
+//! its trace are its `system-out`.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -29,6 +30,11 @@ fn cases(test: &TestOutcome) -> Vec<TestCase> {
     let to_case = |outcome: &crate::workbench::suite::CaseOutcome| {
         let mut case = TestCase::new(outcome.name.as_str(), status(&outcome.status));
         case.set_classname(test.name.as_str()).set_time(outcome.duration);
+        let shown = outcome.prints.iter().map(|line| format!("{line}\n")).chain(outcome.trace.clone());
+        let shown: String = shown.collect();
+        if !shown.is_empty() {
+            case.set_system_out(shown);
+        }
         case
     };
     test.cases.iter().map(to_case).collect()

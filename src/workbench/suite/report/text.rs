@@ -1,5 +1,5 @@
 //! The look of `go test`, to the byte that of `gator verify`, but that a mistake in a suite or in a file that it names
-//! is followed by its place.
+//! is followed by its place, and that traces are admit's own.
 
 use std::fmt::Write;
 
@@ -46,6 +46,7 @@ impl Report {
             return self.verbose_line(format_args!("    === SKIP  {}", case.name));
         }
         self.verbose_line(format_args!("    === RUN   {}", case.name));
+        self.prints(case);
         match &case.status {
             Status::Failed(failure) => {
                 self.line(format_args!("    --- FAIL: {}\t({seconds:.3}s)", case.name));
@@ -54,6 +55,30 @@ impl Report {
             Status::Passed | Status::Skipped => {
                 self.verbose_line(format_args!("    --- PASS: {}\t({seconds:.3}s)", case.name));
             }
+        }
+        if let Some(trace) = &case.trace {
+            self.trace(&case.name, trace);
+        }
+    }
+
+    /// Without the lines of `verbose`, the heading says whose prints they are.
+    fn prints(&mut self, case: &CaseOutcome) {
+        if case.prints.is_empty() {
+            return;
+        }
+        match self.verbose {
+            true => self.line(format_args!("        === PRINT ===")),
+            false => self.line(format_args!("    === PRINT {}", case.name)),
+        }
+        for line in case.prints.iter().flat_map(|text| text.split('\n')) {
+            self.line(format_args!("        {line}"));
+        }
+    }
+
+    fn trace(&mut self, name: &str, trace: &str) {
+        self.line(format_args!("    --- TRACE: {name}"));
+        for line in trace.lines() {
+            self.line(format_args!("        {line}"));
         }
     }
 

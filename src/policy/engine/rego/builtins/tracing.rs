@@ -29,7 +29,9 @@ fn print(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Bu
     let longest: usize = arguments.iter().filter_map(|texts| texts.iter().map(String::len).max()).sum();
     context.budget.allocate(lines.saturating_mul((longest + arguments.len() + 32) as u64))?;
     if let Some(prints) = context.prints.as_deref_mut() {
-        let mut combined = vec![String::new()];
+        // A template's are told apart by their places, which the evaluator adds.
+        let place = operands.get(1).and_then(|place| place.as_str());
+        let mut combined = vec![place.map(|place| format!("{place}: ")).unwrap_or_default()];
         for (index, texts) in arguments.iter().enumerate() {
             let space = if index > 0 { " " } else { "" };
             let longer = combined.iter().flat_map(|line| texts.iter().map(move |text| format!("{line}{space}{text}")));

@@ -4,7 +4,7 @@
 //! Compiled ──lower──▶ Plan (immutable, shared by threads) ──machine──▶ Value
 //! ```
 //!
-//! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it. Deliberately absent: anything that
+//! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it, `trace` shows it. Deliberately absent: anything that
 //! knows of Gatekeeper, JSON or files; locks; a clock other than the budget's.
 
 pub mod budget;
@@ -15,6 +15,7 @@ mod machine;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::sync::OnceLock;
 
@@ -25,6 +26,7 @@ use crate::policy::engine::rego::value::Value;
 use budget::Limits;
 pub use error::{Conflict, EvalError, PlanError};
 pub use plan::Plan;
+pub use trace::{Trace, Watch};
 
 /// The documents that policies read. An absent one is undefined.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,12 +58,23 @@ pub struct Host<'h> {
     pub now_ns: i64,
     /// Where `print` writes; nowhere when absent.
     pub prints: Option<&'h mut Vec<String>>,
+    /// Where a plan that was made for it writes its trace.
+    pub trace: Option<&'h mut Trace>,
 }
 
 impl Plan {
     /// Lowers a policy. Errors mean that the compile passes let something through.
     pub fn new(compiled: &Compiled, lookup: &dyn Fn(&str) -> Option<&'static Builtin>) -> Result<Self, PlanError> {
-        lower::lower(compiled, lookup)
+        Self::watched(compiled, lookup, &Watch::default())
+    }
+
+    /// The same for a plan that shows what it does.
+    pub fn watched(
+        compiled: &Compiled,
+        lookup: &dyn Fn(&str) -> Option<&'static Builtin>,
+        watch: &Watch<'_>,
+    ) -> Result<Self, PlanError> {
+        lower::lower(compiled, lookup, watch)
     }
 
     /// Room for what follows from one constraint's parameters.

@@ -4,7 +4,7 @@
 //! - Whether a step binds a variable or compares it is decided here, so nothing is ever unbound on the way back: a slot is
 //!   written before it is read on every path that reads it.
 //! - Slots are numbered within a clause; bodies nested in it share its frame.
-//! - A body is a conjunction. Steps that can hold more than once (`Iterate`, `Ask`, `Walk`, `With`, `Browse`) run what is behind them
+//! - A body is a conjunction. Steps that can hold more than once (`Iterate`, `Ask`, `Walk`, `With`, `Browse`, `Traced`) run what is behind them
 //!   once for each solution.
 //!
 //! A plan is immutable and shared between threads; all state of an evaluation is in `machine::Evaluator`.
@@ -77,6 +77,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub(super) struct Clause {
     pub place: Place,
+    /// As written, in a plan that is traced.
+    pub head: Option<Box<str>>,
     /// Its group's, unless rules of several kinds grow one document.
     pub kind: RuleKind,
     /// Size of the frame.
@@ -292,6 +294,7 @@ pub(super) enum Step {
     },
     Comprehension(Box<Comprehension>),
     With(Box<WithStep>),
+    Traced(Box<TracedStep>),
     Browse(Box<BrowseStep>),
 }
 
@@ -334,6 +337,35 @@ pub(super) struct AskStep {
 pub(super) struct WithStep {
     pub changes: Box<[Change]>,
     pub body: Box<[Step]>,
+}
+
+/// One expression, in a plan that is traced.
+#[derive(Debug)]
+pub(super) struct TracedStep {
+    pub place: Place,
+    /// As written.
+    pub text: Box<str>,
+    /// Why it does not hold, when nothing better is known.
+    pub reason: &'static str,
+    /// What it stands within has expressions of its own, rather than rules.
+    pub is_closure: bool,
+    pub witness: Witness,
+    /// Variables that have a value beforehand, and those that get one, by their text in the source.
+    pub reads: Box<[(Box<str>, u32)]>,
+    pub writes: Box<[(Box<str>, u32)]>,
+    pub body: Box<[Step]>,
+}
+
+/// Where the values are that decide whether a traced expression holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Witness {
+    None,
+    /// It must not be false.
+    Truth(u32),
+    /// It must match.
+    Side(u32),
+    /// They must be equal.
+    Sides([u32; 2]),
 }
 
 /// One `with`.

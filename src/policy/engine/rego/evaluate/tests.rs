@@ -1,11 +1,12 @@
 //! Policies as text, their answers as OPA prints them. What `check` expects was compared with OPA 1.10's answers; limits are
 //! our own.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::budget::{Breach, Limits};
-use super::{EvalError, Globals, Host, Plan};
+use super::{EvalError, Globals, Host, Plan, Trace, Watch};
 use crate::model::api::RegoVersion;
 use crate::policy::engine::rego::builtins::{Caches, lookup};
 use crate::policy::engine::rego::compile::{CompileOptions, compile};
@@ -16,19 +17,35 @@ const INPUT: &str = r#"{"a": 1, "arr": [1, 2, 3], "o": {"x": 1, "y": 2}, "f": fa
     "objs": [{"n": "a", "v": 1}, {"n": "b"}, {"n": "c", "v": 3}]}"#;
 
 fn plan(source: &str) -> Plan {
-    let module = parse_module("t", &format!("package t\n{source}"), RegoVersion::V0).unwrap();
+    watched_plan(source, false)
+}
+
+fn watched_plan(source: &str, is_traced: bool) -> Plan {
+    let text = format!("package t\n{source}");
+    let module = parse_module("t", &text, RegoVersion::V0).unwrap();
     let options = CompileOptions { keeps_prints: true, ..CompileOptions::default() };
-    Plan::new(&compile(vec![module], &options).unwrap(), &lookup).unwrap()
+    let sources = is_traced.then(|| BTreeMap::from([("t".to_owned(), text.as_str())]));
+    let watch = Watch { has_print_places: is_traced, sources };
+    Plan::watched(&compile(vec![module], &options).unwrap(), &lookup, &watch).unwrap()
 }
 
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: Some(&input), data: None, folds: None };
-    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None };
+    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
-/// `out` of the policy: its value, `undefined`, or the error.
+fn run_traced(source: &str) -> (Result<Option<Value>, EvalError>, Vec<String>, String) {
+    let input = parse_json(INPUT, NumberMode::Float).unwrap();
+    let globals = Globals { input: Some(&input), data: None, folds: None };
+    let (mut prints, mut trace) = (Vec::new(), Trace::default());
+    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: Some(&mut prints), trace: Some(&mut trace) };
+    let answer = watched_plan(source, true).evaluate_rule(&["t", "out"], globals, &Limits::default(), host);
+    (answer, prints, trace.text())
+}
+
+/// `out` of the policy: its value, `undefined`, or the error. It is the same when it is traced.
 fn check(cases: &[(&str, &str)]) {
     for (source, expected) in cases {
         let answer = match run(&plan(source), &Limits::default()) {
@@ -37,6 +54,7 @@ fn check(cases: &[(&str, &str)]) {
             Err(error) => error.to_string(),
         };
         assert_eq!(answer, *expected, "{source}");
+        assert_eq!(run_traced(source).0, run(&plan(source), &Limits::default()), "{source}, traced");
     }
 }
 
@@ -161,13 +179,38 @@ fn folds_change_no_answer() {
             );
             let input = parse_json(&input, NumberMode::AsWritten).unwrap();
             let ask = |folds, now_ns| {
-                let host = Host { caches: &mut Caches::default(), now_ns, prints: None };
+                let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None };
                 let globals = Globals { input: Some(&input), data: None, folds };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
             };
             ask(Some(&folds), 1).ok();
             assert_eq!(ask(Some(&folds), 2), ask(None, 2), "{source} {review}");
         }
+    }
+}
+
+#[test]
+fn a_trace_says_why() {
+    let source = "f(x) = y { y := to_number(x) }\nf(1) = 2\nq[x] { x := input.arr[_]; x > 2 }\n\
+                  out { print(input.a, input.none); q[y]; y == 3; not f(\"a\"); input.f }";
+    let (answer, prints, trace) = run_traced(source);
+    assert_eq!(answer, Ok(None));
+    assert_eq!(prints, ["t:5: 1 <undefined>"]);
+    let expected = [
+        "t:5           enter out",
+        "t:4           | | | fails x > 2: it is false; x = 2",
+        "t:4           | | | holds x := input.arr[_]; x = 3",
+        "t:5           | holds y == 3",
+        "              | | | | error operand 1 must be valid number string",
+        "t:2           | | | fails y := to_number(x): it is undefined; x = \"a\"",
+        "              | | | fails it is not for \"a\"",
+        "              | | leave f(\"a\"): it is undefined",
+        "t:5           | fails input.f: it is false",
+        "              leave out: it is undefined",
+    ];
+    let mut lines = trace.lines();
+    for line in expected {
+        assert!(lines.any(|found| found == line), "no line {line:?} there in\n{trace}");
     }
 }
 

@@ -106,9 +106,10 @@ impl<'l, 'c> Frame<'l, 'c> {
         Branch { body: body.into_boxed_slice(), outputs: outputs.into_boxed_slice(), is_single }
     }
 
-    pub(super) fn finish(self, rule: &Rule, inputs: Vec<Pattern>, branches: Vec<Branch>) -> Clause {
+    pub(super) fn finish(mut self, rule: &Rule, inputs: Vec<Pattern>, branches: Vec<Branch>) -> Clause {
         Clause {
-            place: self.lowering.place(self.group, self.position, rule.span.line),
+            place: self.place(rule.span),
+            head: self.head_text(rule),
             kind: rule.head.kind,
             slots: self.scope.size(),
             inputs: inputs.into_boxed_slice(),

@@ -18,6 +18,14 @@ impl Frame<'_, '_> {
     }
 
     fn expression(&mut self, expression: &Expr, steps: &mut Vec<Step>) -> Result<(), PlanError> {
+        if self.lowering.watch.sources.is_some() {
+            self.traced(expression, steps)
+        } else {
+            self.plain(expression, steps)
+        }
+    }
+
+    pub(super) fn plain(&mut self, expression: &Expr, steps: &mut Vec<Step>) -> Result<(), PlanError> {
         if expression.with.is_empty() {
             return self.signed(expression, steps);
         }
@@ -281,6 +289,10 @@ impl Frame<'_, '_> {
         }
         let operands: Box<[Operand]> =
             arguments.iter().map(|argument| self.operand(argument, steps)).collect::<Result<_, _>>()?;
+        if let Some(step) = self.placed_print(function, &operands, &target) {
+            steps.push(step);
+            return Ok(());
+        }
         let step = self.call_step(function, operands.clone(), target.clone())?;
         let step = match self.lowering.mocks.get(&dotted(function)) {
             Some(mock) => Step::Mocked { mock: *mock, arguments: operands, target, call: Box::new(step) },
@@ -352,7 +364,7 @@ fn rules_are_values(kind: crate::policy::engine::rego::syntax::ast::RuleKind) ->
 }
 
 /// The term is worked out, not just read.
-fn is_computed(term: &Term) -> bool {
+pub(super) fn is_computed(term: &Term) -> bool {
     match &term.kind {
         TermKind::Variable(name) => is_root(name),
         TermKind::Call { .. }

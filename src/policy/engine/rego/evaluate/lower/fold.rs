@@ -137,6 +137,7 @@ impl Facts {
             | Step::Ask(_)
             | Step::Mocked { .. }
             | Step::Folded { .. }
+            | Step::Traced(_)
             | Step::With(_) => false,
         };
         reads && patterns(step).iter().all(|pattern| is_known_pattern(pattern, known)) && is_known_target(step, known)
@@ -309,6 +310,6 @@ fn target(step: &Step) -> Option<&Target> {
         Step::Walk { node, .. } => Some(node),
         Step::Comprehension(comprehension) => Some(&comprehension.target),
         Step::Browse(browse) => Some(&browse.target),
-        Step::Fail | Step::Ask(_) | Step::Not(_) | Step::Every { .. } | Step::With(_) => None,
+        Step::Fail | Step::Ask(_) | Step::Not(_) | Step::Every { .. } | Step::With(_) | Step::Traced(_) => None,
     }
 }

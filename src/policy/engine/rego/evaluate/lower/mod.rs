@@ -15,6 +15,7 @@ mod leaf;
 mod pattern;
 mod reference;
 mod scope;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,15 +27,16 @@ use crate::policy::engine::rego::value::Value;
 
 use super::error::PlanError;
 use super::plan::{Ask, Group, InputPath, Place, Plan};
+use super::trace::Watch;
 use ask::Shape;
 
 /// Where builtins are found.
 pub(super) type Lookup<'c> = &'c dyn Fn(&str) -> Option<&'static Builtin>;
 
-pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, PlanError> {
+pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>, watch: &Watch<'_>) -> Result<Plan, PlanError> {
     let joined = join::join(compiled);
     let compiled = &*joined;
-    let mut lowering = Lowering::new(compiled, lookup);
+    let mut lowering = Lowering::new(compiled, lookup, watch);
     for group in compiled.groups.values() {
         let lowered = lowering.group(group)?;
         lowering.plan.groups.push(lowered);
@@ -46,7 +48,9 @@ pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, Pla
         lowering.plan.asks.push(Ask { group, clauses, is_object: rules.kind == RuleKind::PartialObject });
     }
     let mut plan = lowering.plan;
-    fold::apply(&mut plan);
+    if watch.sources.is_none() {
+        fold::apply(&mut plan);
+    }
     Ok(plan)
 }
 
@@ -54,6 +58,7 @@ pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, Pla
 struct Lowering<'c> {
     groups: Vec<&'c RuleGroup>,
     lookup: Lookup<'c>,
+    watch: &'c Watch<'c>,
     plan: Plan,
     /// Scalars that are in `plan.constants` already, by type and text.
     scalars: BTreeMap<(u8, String), u32>,
@@ -68,7 +73,7 @@ struct Lowering<'c> {
 }
 
 impl<'c> Lowering<'c> {
-    fn new(compiled: &'c Compiled, lookup: Lookup<'c>) -> Self {
+    fn new(compiled: &'c Compiled, lookup: Lookup<'c>, watch: &'c Watch<'c>) -> Self {
         let mut plan = Plan::default();
         plan.inputs.push(InputPath { parent: 0, key: Value::Null });
         for (number, path) in (0u32..).zip(compiled.groups.keys()) {
@@ -85,6 +90,7 @@ impl<'c> Lowering<'c> {
         Self {
             groups: compiled.groups.values().collect(),
             lookup,
+            watch,
             plan,
             scalars: BTreeMap::new(),
             input_paths: BTreeMap::new(),
@@ -104,7 +110,11 @@ impl<'c> Lowering<'c> {
             Some(rule) => Some(clause::whole(self, group, rule, usize::MAX)?),
             None => None,
         };
-        let index = index::of_clauses(&clauses, &self.plan.constants);
+        // A trace shows every clause, and why it does not hold.
+        let index = match &self.watch.sources {
+            None => index::of_clauses(&clauses, &self.plan.constants),
+            Some(_) => None,
+        };
         Ok(Group {
             path: group.path.iter().map(Value::string).collect(),
             kind: group.kind,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::engine::rego::compiled::RuleGroup;
-use crate::policy::engine::rego::syntax::ast::{Body, Expr, ExprKind, Rule, Term, TermKind};
+use crate::policy::engine::rego::syntax::ast::{Body, Expr, ExprKind, Rule, Span, Term, TermKind};
 use crate::policy::engine::rego::value::Value;
 
 use super::scalar;
@@ -108,6 +108,24 @@ pub(super) fn count_rule(rule: &Rule, uses: &mut BTreeMap<String, u32>) {
     for name in declared {
         *uses.entry(name).or_default() += 1;
     }
+}
+
+/// The variables of an expression and where they stand, but for those within its closures.
+pub(super) fn variables_of(expression: &Expr) -> Vec<(String, Span)> {
+    let mut found = Vec::new();
+    let terms: Vec<&Term> = match &expression.kind {
+        ExprKind::Term(one) | ExprKind::Every { domain: one, .. } => vec![one],
+        ExprKind::Unify(one, other) | ExprKind::Assign(one, other) => vec![one, other],
+        ExprKind::Some(_) | ExprKind::SomeIn { .. } => Vec::new(),
+    };
+    for term in terms {
+        visit_term(term, &mut |term| {
+            if let TermKind::Variable(name) = &term.kind {
+                found.push((name.clone(), term.span));
+            }
+        });
+    }
+    found
 }
 
 /// Numbers the functions that `with` replaces, by their dotted names.

@@ -16,6 +16,7 @@ mod partial;
 mod replace;
 mod rule;
 mod run;
+mod trace;
 
 use std::sync::LazyLock;
 
@@ -27,7 +28,7 @@ use crate::policy::engine::rego::value::{Number, Value};
 use super::budget::{Breach, Budget, Limits};
 use super::error::EvalError;
 use super::plan::{Operand, Plan};
-use super::{Globals, Host};
+use super::{Globals, Host, Trace};
 use memory::World;
 
 /// Boxed, so that the common case fits into registers.
@@ -71,8 +72,12 @@ pub(super) fn evaluate(
         caches: host.caches,
         now_ns: host.now_ns,
         prints: host.prints,
+        trace: host.trace,
     };
-    evaluator.at_path(path).map(Option::<&Value>::cloned)
+    evaluator.begin_trace(path);
+    let result = evaluator.at_path(path).map(Option::<&Value>::cloned);
+    evaluator.end_trace(&result);
+    result
 }
 
 /// One evaluation.
@@ -89,6 +94,7 @@ struct Evaluator<'a> {
     caches: &'a mut Caches,
     now_ns: i64,
     prints: Option<&'a mut Vec<String>>,
+    trace: Option<&'a mut Trace>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -154,7 +160,10 @@ impl<'a> Evaluator<'a> {
         };
         match call(&mut context, arguments) {
             Ok(value) => Ok(Some(value)),
-            Err(BuiltinError::Undefined(_)) => Ok(None),
+            Err(BuiltinError::Undefined(text)) => {
+                self.trace_undefined(&text);
+                Ok(None)
+            }
             Err(BuiltinError::Halt(text)) => Err(Box::new(match self.budget.breach() {
                 Some(breach) => EvalError::Limit(breach),
                 None => EvalError::Halt(text),

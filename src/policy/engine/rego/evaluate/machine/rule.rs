@@ -14,7 +14,11 @@ impl<'a> Evaluator<'a> {
     pub(super) fn rule(&mut self, number: u32) -> Outcome<Option<&'a Value>> {
         let Some(group) = self.plan.groups.get(number as usize) else { return Ok(None) };
         match self.world.rules.get(number as usize) {
-            Some(Memory::Known(value)) => return Ok(*value),
+            Some(Memory::Known(value)) => {
+                let value = *value;
+                self.trace_rule("known", group, value);
+                return Ok(value);
+            }
             // A replaced function may lead back here, and then past what it stands for; `depth` bounds the rest.
             Some(Memory::Busy) if self.world.replaced.is_none() => {
                 return Err(Box::new(EvalError::Recursion(group.name())));
@@ -33,6 +37,7 @@ impl<'a> Evaluator<'a> {
         };
         self.depth += 1;
         self.remember(number, Memory::Known(value));
+        self.trace_rule("leave", group, value);
         Ok(value)
     }
 
@@ -41,7 +46,9 @@ impl<'a> Evaluator<'a> {
         let Some(group) = self.plan.groups.get(number as usize) else { return Ok(None) };
         let key = if group.is_memoised { CallKey::new(number, arguments) } else { None };
         if let Some(known) = key.as_ref().and_then(|key| self.world.calls.get(key)) {
-            return Ok(*known);
+            let known = *known;
+            self.trace_call("known", group, arguments, known);
+            return Ok(known);
         }
         self.descend()?;
         let value = self.decide(group, arguments)?;
@@ -50,17 +57,20 @@ impl<'a> Evaluator<'a> {
             self.budget.reserve(size_of::<CallKey>())?;
             self.world.calls.insert(key, value);
         }
+        self.trace_call("leave", group, arguments, value);
         Ok(value)
     }
 
     /// Room for a clause's variables on top of all others.
     pub(super) fn open_frame(&mut self, clause: &Clause, base: usize) {
         self.slots.resize(base + clause.slots as usize, &NULL);
+        self.trace_clause(clause);
     }
 
     pub(super) fn match_inputs(&mut self, inputs: &'a [Pattern], values: &[&'a Value], base: usize) -> Outcome<bool> {
         for (pattern, value) in inputs.iter().zip(values) {
             if !self.matches(pattern, value, base)? {
+                self.trace_mismatch(value);
                 return Ok(false);
             }
         }
@@ -147,7 +157,7 @@ impl Group {
         if self.kind == RuleKind::Function { Conflict::Function } else { Conflict::CompleteRule }
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".")
     }
 }

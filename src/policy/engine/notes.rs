@@ -1,0 +1,44 @@
+//! What an evaluation shows on its way to an answer: what policies print, and a trace. For people, bounded in size.
+
+use super::rego::evaluate::Trace;
+
+/// The most bytes of printed text that are kept, as in Gatekeeper.
+const MAX_PRINTED_BYTES: usize = 1 << 20;
+
+/// Collected from any number of evaluations, one after another.
+#[derive(Debug, Default)]
+pub struct Notes {
+    printed: Vec<String>,
+    printed_bytes: usize,
+    is_cut: bool,
+    pub(super) trace: Trace,
+}
+
+impl Notes {
+    /// What `print` wrote, one entry a call: `template:7: text`.
+    pub fn printed(&self) -> Vec<String> {
+        let cut = self.is_cut.then(|| "... additional print output truncated ...".to_owned());
+        self.printed.iter().cloned().chain(cut).collect()
+    }
+
+    /// The trace; empty when no program was compiled for one.
+    pub fn trace(&self) -> String {
+        self.trace.text()
+    }
+
+    /// Says in the trace what the lines that follow are about.
+    pub fn begin(&mut self, title: &str) {
+        self.trace.begin(title);
+    }
+
+    pub(super) fn print(&mut self, texts: Vec<String>) {
+        for text in texts {
+            self.printed_bytes = self.printed_bytes.saturating_add(text.len());
+            if self.printed_bytes > MAX_PRINTED_BYTES {
+                self.is_cut = true;
+                return;
+            }
+            self.printed.push(text);
+        }
+    }
+}
