@@ -59,7 +59,8 @@ fn objects_nested_a_thousand_levels_are_refused() {
 }
 
 /// Stricter, and at once: functions of OPA that admit does not have are refused when the template is compiled, where
-/// Gatekeeper would run them. A template that needs one is never in force with a hole in it.
+/// Gatekeeper would run them, and those that reach out of the process unless they were enabled by name, where Gatekeeper
+/// runs them unless they were disabled. A template that needs one is never in force with a hole in it.
 #[test]
 fn functions_that_are_not_offered_are_refused_at_compile() {
     for function in [

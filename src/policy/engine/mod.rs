@@ -11,6 +11,7 @@ use crate::model::object::FieldPath;
 
 pub use limits::Deadline;
 pub use rego::Document;
+pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
 
 /// The compiled code of one template. Shared read-only by all threads.
 #[derive(Debug)]
@@ -94,6 +95,8 @@ pub struct CompileOptions {
     pub referential_rules: bool,
     /// Which evaluator runs Rego (`--rego-engine`).
     pub engine: RegoEngine,
+    /// Which builtins policies may call (`--enable-opa-builtin`, `--disable-opa-builtin`).
+    pub access: BuiltinAccess,
 }
 
 /// An evaluator of compiled Rego.
@@ -110,7 +113,7 @@ pub enum RegoEngine {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { referential_rules: true, engine: RegoEngine::default() }
+        Self { referential_rules: true, engine: RegoEngine::default(), access: BuiltinAccess::default() }
     }
 }
 

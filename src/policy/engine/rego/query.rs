@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::builtin_access::BuiltinAccess;
 use super::builtins::{self, Caches};
 use super::compile::{CompileOptions, QUERY_PACKAGE, QUERY_RULE, QueryScope, compile, compile_query};
 use super::compiled::Compiled;
@@ -28,6 +29,7 @@ pub struct SourceFile {
 pub struct Policies {
     compiled: Compiled,
     version: RegoVersion,
+    access: BuiltinAccess,
 }
 
 /// One way in which a query holds.
@@ -78,6 +80,18 @@ impl Policies {
     /// # Errors
     /// With every mistake that could be found.
     pub fn compile(files: &[SourceFile], version: RegoVersion) -> Result<Self, Vec<RegoError>> {
+        Self::compile_with(files, version, BuiltinAccess::default())
+    }
+
+    /// Compiles modules that may call other builtins than usual; queries about them may, too.
+    ///
+    /// # Errors
+    /// With every mistake that could be found.
+    pub fn compile_with(
+        files: &[SourceFile],
+        version: RegoVersion,
+        access: BuiltinAccess,
+    ) -> Result<Self, Vec<RegoError>> {
         let mut modules: Vec<Module> = Vec::new();
         let mut errors = Vec::new();
         for file in files {
@@ -89,7 +103,7 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { compiled: compile(modules, &options())?, version })
+        Ok(Self { compiled: compile(modules, &options(access))?, version, access })
     }
 
     /// Asks a query.
@@ -105,7 +119,8 @@ impl Policies {
         let body: Body = parse_query(query, self.version).map_err(QueryError::Compile)?;
         let expressions = body.iter().map(|expr| expression(query, expr.span)).collect();
         let scope = QueryScope::default();
-        let compiled = compile_query(body, &scope, &self.compiled, &options()).map_err(QueryError::Compile)?;
+        let compiled =
+            compile_query(body, &scope, &self.compiled, &options(self.access)).map_err(QueryError::Compile)?;
         let plan = Plan::new(&compiled, &builtins::lookup).map_err(|error| QueryError::Internal(error.to_string()))?;
         let exact = |value: &serde_json::Value| Value::from_json(value, NumberMode::AsWritten);
         let (input, data) = (input.map(exact), data.map(exact));
@@ -124,8 +139,8 @@ fn expression(query: &str, span: Span) -> Expression {
     Expression { text, line: span.line, column: span.column }
 }
 
-fn options() -> CompileOptions<'static> {
-    CompileOptions { builtins: &implemented, keeps_prints: true, ..CompileOptions::default() }
+fn options(access: BuiltinAccess) -> CompileOptions<'static> {
+    CompileOptions { builtins: &implemented, access, keeps_prints: true, ..CompileOptions::default() }
 }
 
 fn solutions(result: &Value) -> Vec<Solution> {

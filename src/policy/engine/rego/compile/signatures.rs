@@ -37,6 +37,11 @@ pub fn arity(name: &str) -> Option<usize> {
     SIGNATURES.get(name).map(|signature| signature.arguments.len())
 }
 
+/// The place of one of OPA's builtins among [`names`].
+pub fn position(name: &str) -> Option<usize> {
+    TABLE.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()
+}
+
 /// The names of all of OPA's builtins, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, ..)| *name)
