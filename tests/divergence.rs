@@ -67,6 +67,8 @@ fn functions_that_are_not_offered_are_refused_at_compile() {
         "http.send({})",
         "net.lookup_ip_addr(\"a\")",
         "graphql.is_valid(\"a\", \"b\")",
+        "rego.metadata.chain()",
+        "rego.metadata.rule()",
         "rego.parse_module(\"a\", \"package a\")",
     ] {
         let text = format!("package a\nviolation[{{\"msg\": \"x\"}}] {{ {function} }}");

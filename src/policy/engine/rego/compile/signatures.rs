@@ -230,7 +230,7 @@ static TABLE: &[(&str, &str, &str)] = &[
     ("regex.template_match", "s s s s -> b", ""),
     ("rego.metadata.chain", "-> [*x]", ""),
     ("rego.metadata.rule", "-> x", ""),
-    ("rego.parse_module", "s s -> (*s:x)", "O"),
+    ("rego.parse_module", "s s -> (*s:x)", ""),
     ("rem", "n n -> n", ""),
     ("replace", "s s s -> s", ""),
     ("round", "n -> n", ""),
