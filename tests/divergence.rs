@@ -59,13 +59,16 @@ fn objects_nested_a_thousand_levels_are_refused() {
 }
 
 /// Stricter, and at once: functions of OPA that admit does not have are refused when the template is compiled, where
-/// Gatekeeper would run them. A template that needs one is never in force with a hole in it.
+/// Gatekeeper would run them, and those that reach out of the process unless they were enabled by name, where Gatekeeper
+/// runs them unless they were disabled. A template that needs one is never in force with a hole in it.
 #[test]
 fn functions_that_are_not_offered_are_refused_at_compile() {
     for function in [
         "http.send({})",
         "net.lookup_ip_addr(\"a\")",
         "graphql.is_valid(\"a\", \"b\")",
+        "rego.metadata.chain()",
+        "rego.metadata.rule()",
         "rego.parse_module(\"a\", \"package a\")",
     ] {
         let text = format!("package a\nviolation[{{\"msg\": \"x\"}}] {{ {function} }}");
@@ -114,6 +117,11 @@ const REGORUS: &[(&str, &str, &str)] = &[
     (r"every\s", "incompatible destructuring patterns", "`every` assigns, and there is nothing to iterate"),
     (r"\[", "rule conflicts with rule at", "clauses of a partial object, of which one has the value `true`"),
     (r"\[", "rules must not produce multiple outputs", "an object beside a set of one name, in v0"),
+    (
+        r"\{[^|{}]*:[^|{}]*input",
+        "",
+        "an object with a document in it is no object there: `{\"a\": input}[_]` has no value",
+    ),
     ("", "regorus panicked", "it reads beyond a table of its own, in `with` or `every`"),
     (r"\[", "cyclic evaluation", "a key of an object that reads another key of it"),
     (r"\{", "generated multiple times", "what stands behind the first of several equal values"),

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that only some may name: folders end with a slash, files do not. Crates not listed are free to all.
-const OWNERS: [(&str, &[&str]); 31] = [
+const OWNERS: [(&str, &[&str]); 33] = [
     ("annotate_snippets", &["workbench/"]),
     ("anstream", &["cli/", "main.rs"]),
     ("anstyle", &["cli/", "main.rs"]),
@@ -55,9 +55,11 @@ const OWNERS: [(&str, &[&str]); 31] = [
     ("rayon", &["workbench/"]),
     ("rcgen", &["server/"]),
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
-    ("rustls", &["server/", "main.rs"]),
+    ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
+    ("rustls_native_certs", &["policy/engine/rego/builtins/http/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
+    ("ureq", &["policy/engine/rego/builtins/http/"]),
 ];
 
 /// Lines of a file that are not tests. More of them hide a second file.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::engine::{BuiltinArguments, EngineArguments};
 use super::print;
 use crate::model::api::RegoVersion;
 use crate::workbench::rego::{self, RegoProblem};
@@ -39,6 +40,8 @@ struct CheckArguments {
     /// Read .rego files as Rego before OPA 1.0; templates say their version themselves
     #[arg(long)]
     v0_compatible: bool,
+    #[command(flatten)]
+    builtins: BuiltinArguments,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +82,8 @@ struct EvalArguments {
     /// Read Rego before OPA 1.0
     #[arg(long)]
     v0_compatible: bool,
+    #[command(flatten)]
+    engine: EngineArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -101,7 +106,7 @@ fn version(v0_compatible: bool) -> RegoVersion {
 }
 
 fn check(arguments: &CheckArguments) -> ExitCode {
-    let problems = rego::check(&arguments.files, version(arguments.v0_compatible));
+    let problems = rego::check(&arguments.files, version(arguments.v0_compatible), arguments.builtins.access());
     if problems.is_empty() { ExitCode::SUCCESS } else { report(&problems) }
 }
 
@@ -138,7 +143,8 @@ fn eval(arguments: &EvalArguments) -> Result<ExitCode> {
         (None, false) => None,
     };
     let version = version(arguments.v0_compatible);
-    let answer = match rego::ask(&arguments.query, &arguments.data, input.as_ref(), version) {
+    let (engine, access) = (arguments.engine.engine(), arguments.engine.access());
+    let answer = match rego::ask(&arguments.query, &arguments.data, input.as_ref(), version, access, engine) {
         Ok(answer) => answer,
         Err(problems) => return Ok(report(&problems)),
     };

@@ -37,7 +37,7 @@ pub(super) struct VerifyArguments {
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
     /// Ask both evaluators about every case; that they do not say the same fails the case
-    #[arg(long, conflicts_with = "rego_engine")]
+    #[arg(long, conflicts_with_all = ["rego_engine", "enable_opa_builtin"])]
     cross_check: bool,
     #[command(flatten)]
     watch: WatchArguments,

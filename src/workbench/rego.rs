@@ -12,7 +12,7 @@ use crate::model::object::Object;
 use crate::policy::engine::rego::query::{Answer, Expression, Policies, QueryError, Solution, SourceFile};
 use crate::policy::engine::rego::syntax::ast::RegoError;
 use crate::policy::engine::rego::syntax::{format, render};
-use crate::policy::engine::{CompileOptions, Program};
+use crate::policy::engine::{BuiltinAccess, CompileOptions, Program, RegoEngine};
 use crate::workbench::diagnostic::Diagnostic;
 
 /// Why an author's files or query could not be used.
@@ -38,21 +38,21 @@ pub enum RegoProblem {
 }
 
 /// Compiles `.rego` files together, and each template by itself; what is wrong, ready to be shown.
-pub fn check(paths: &[PathBuf], version: RegoVersion) -> Vec<RegoProblem> {
+pub fn check(paths: &[PathBuf], version: RegoVersion, access: BuiltinAccess) -> Vec<RegoProblem> {
     let (rego, manifests): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| is_rego(path));
     let mut problems = Vec::new();
     match read_all(&rego) {
-        Ok(files) => problems.extend(compile(&files, version).err().into_iter().flatten()),
+        Ok(files) => problems.extend(compile(&files, version, access).err().into_iter().flatten()),
         Err(problem) => problems.push(problem),
     }
     let manifests: Vec<PathBuf> = manifests.into_iter().cloned().collect();
     if !manifests.is_empty() {
-        problems.extend(check_templates(&manifests));
+        problems.extend(check_templates(&manifests, access));
     }
     problems
 }
 
-fn check_templates(paths: &[PathBuf]) -> Vec<RegoProblem> {
+fn check_templates(paths: &[PathBuf], access: BuiltinAccess) -> Vec<RegoProblem> {
     let (documents, errors) = manifest::read(paths, None);
     let mut problems: Vec<RegoProblem> = errors.into_iter().map(|error| RegoProblem::Data(error.into())).collect();
     for document in documents {
@@ -67,7 +67,8 @@ fn check_templates(paths: &[PathBuf]) -> Vec<RegoProblem> {
             })),
             Ok(template) => {
                 let EngineSource::Rego(_) = &template.source;
-                let errors = Program::compile(&template.source, CompileOptions::default()).err().unwrap_or_default();
+                let options = CompileOptions { access, ..CompileOptions::default() };
+                let errors = Program::compile(&template.source, options).err().unwrap_or_default();
                 problems.extend(errors.iter().map(|error| {
                     let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                     let (line, column) = (bounded(error.line), bounded(error.column));
@@ -101,17 +102,23 @@ pub fn ask(
     paths: &[PathBuf],
     input: Option<&Value>,
     version: RegoVersion,
+    access: BuiltinAccess,
+    engine: RegoEngine,
 ) -> Result<Answer, Vec<RegoProblem>> {
     let (rego, data): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| is_rego(path));
     let files = read_all(&rego).map_err(|problem| vec![problem])?;
-    let policies = compile(&files, version)?;
+    let policies = compile(&files, version, access)?;
     let data = read_data(&data)?;
-    policies.ask(query, input, Some(&data)).map_err(|error| match error {
+    let answer = match engine {
+        RegoEngine::Regorus => policies.ask_second(query, input, Some(&data)),
+        RegoEngine::Own | RegoEngine::Both => policies.ask(query, input, Some(&data)),
+    };
+    answer.map_err(|error| match error {
         QueryError::Compile(errors) => {
             shown(&errors, &[SourceFile { name: "query".to_owned(), text: query.to_owned() }])
         }
         QueryError::Evaluate(error) => vec![RegoProblem::Evaluate(error.to_string())],
-        QueryError::Internal(text) => vec![RegoProblem::Evaluate(text)],
+        QueryError::Second(text) | QueryError::Internal(text) => vec![RegoProblem::Evaluate(text)],
     })
 }
 
@@ -127,8 +134,8 @@ pub fn read_document(path: &Path) -> Result<Value, RegoProblem> {
     Ok(documents.into_iter().next().map(manifest::Document::into_value).unwrap_or_default())
 }
 
-fn compile(files: &[SourceFile], version: RegoVersion) -> Result<Policies, Vec<RegoProblem>> {
-    Policies::compile(files, version).map_err(|errors| shown(&errors, files))
+fn compile(files: &[SourceFile], version: RegoVersion, access: BuiltinAccess) -> Result<Policies, Vec<RegoProblem>> {
+    Policies::compile_with(files, version, access).map_err(|errors| shown(&errors, files))
 }
 
 fn shown(errors: &[RegoError], files: &[SourceFile]) -> Vec<RegoProblem> {

@@ -2,6 +2,7 @@
 
 mod containment;
 mod fuzz;
+mod http_send;
 mod opa_conformance;
 mod rego_cases;
 mod snapshots;

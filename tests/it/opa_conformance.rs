@@ -43,7 +43,7 @@ fn ask(case: &Json, version: RegoVersion) -> Result<Answer, String> {
     policies.ask(query, input, case.get("data")).map_err(|error| match error {
         QueryError::Compile(errors) => show(errors),
         QueryError::Evaluate(error) => error.to_string(),
-        QueryError::Internal(text) => text,
+        QueryError::Second(text) | QueryError::Internal(text) => text,
     })
 }
 

@@ -15,6 +15,7 @@ pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use notes::Notes;
 pub use rego::Document;
+pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
 
 /// The compiled code of one template. Shared read-only by all threads.
 #[derive(Debug)]
@@ -108,6 +109,8 @@ pub struct CompileOptions {
     pub keeps_prints: bool,
     /// Keep what a trace shows, for [`Notes`]. Such a program is slower, and only admit's own evaluator makes traces.
     pub is_traced: bool,
+    /// Which builtins policies may call (`--enable-opa-builtin`, `--disable-opa-builtin`).
+    pub access: BuiltinAccess,
 }
 
 /// An evaluator of compiled Rego.
@@ -124,7 +127,13 @@ pub enum RegoEngine {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { referential_rules: true, engine: RegoEngine::default(), keeps_prints: false, is_traced: false }
+        Self {
+            referential_rules: true,
+            engine: RegoEngine::default(),
+            keeps_prints: false,
+            is_traced: false,
+            access: BuiltinAccess::default(),
+        }
     }
 }
 

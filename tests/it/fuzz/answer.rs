@@ -78,8 +78,9 @@ impl Answer {
         let query = format!("data.{}", path.replace('/', "."));
         let ask = || policies.ask_second(&query, Some(input), None);
         match catch_unwind(AssertUnwindSafe(ask)) {
-            Ok(Ok(solutions)) => Self::of_solutions(solutions),
-            Ok(Err(error)) => Self::Failed(error),
+            Ok(Ok(answer)) => Self::of_solutions(answer.solutions),
+            Ok(Err(QueryError::Second(text) | QueryError::Internal(text))) => Self::Failed(text),
+            Ok(Err(error)) => Self::Failed(format!("{error:?}")),
             Err(_) => Self::Failed("regorus panicked".to_owned()),
         }
     }

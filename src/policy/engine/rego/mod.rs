@@ -8,6 +8,7 @@
 //! `compile` runs the passes of OPA's compiler, so that what is evaluated leaves nothing to interpret; `evaluate` and
 //! regorus (`second_opinion`) are two independent evaluators of the same canonical tree.
 
+pub mod builtin_access;
 pub mod builtins;
 pub mod compile;
 pub mod compiled;
@@ -219,6 +220,11 @@ fn compile_template(source: &RegoSource, options: CompileOptions) -> Result<Comp
         return Err(errors);
     }
     let mut rules = compile::CompileOptions { builtins: &implemented, ..compile::CompileOptions::gatekeeper() };
+    rules.access = match options.engine {
+        RegoEngine::Own => options.access,
+        // Neither asked twice nor outside of the evaluation's limits.
+        RegoEngine::Regorus | RegoEngine::Both => options.access.without_reach(),
+    };
     if !options.referential_rules {
         rules.allowed_data_roots = Some(vec!["lib".to_owned()]);
     }

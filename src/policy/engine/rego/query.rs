@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::builtin_access::BuiltinAccess;
 use super::builtins::{self, Caches};
 use super::compile::{CompileOptions, QUERY_PACKAGE, QUERY_RULE, QueryScope, compile, compile_query};
 use super::compiled::Compiled;
@@ -29,6 +30,7 @@ pub struct SourceFile {
 pub struct Policies {
     compiled: Compiled,
     version: RegoVersion,
+    access: BuiltinAccess,
 }
 
 /// One way in which a query holds.
@@ -47,6 +49,8 @@ pub enum QueryError {
     Compile(Vec<RegoError>),
     /// It failed while it ran.
     Evaluate(EvalError),
+    /// It failed while regorus ran it.
+    Second(String),
     /// A mistake of ours.
     Internal(String),
 }
@@ -79,6 +83,18 @@ impl Policies {
     /// # Errors
     /// With every mistake that could be found.
     pub fn compile(files: &[SourceFile], version: RegoVersion) -> Result<Self, Vec<RegoError>> {
+        Self::compile_with(files, version, BuiltinAccess::default())
+    }
+
+    /// Compiles modules that may call other builtins than usual; queries about them may, too.
+    ///
+    /// # Errors
+    /// With every mistake that could be found.
+    pub fn compile_with(
+        files: &[SourceFile],
+        version: RegoVersion,
+        access: BuiltinAccess,
+    ) -> Result<Self, Vec<RegoError>> {
         let mut modules: Vec<Module> = Vec::new();
         let mut errors = Vec::new();
         for file in files {
@@ -90,7 +106,7 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { compiled: compile(modules, &options())?, version })
+        Ok(Self { compiled: compile(modules, &options(access))?, version, access })
     }
 
     /// Asks a query.
@@ -103,12 +119,8 @@ impl Policies {
         input: Option<&serde_json::Value>,
         data: Option<&serde_json::Value>,
     ) -> Result<Answer, QueryError> {
-        let body: Body = parse_query(query, self.version).map_err(QueryError::Compile)?;
-        let expressions = body.iter().map(|expr| expression(query, expr.span)).collect();
-        let scope = QueryScope::default();
-        let compiled = compile_query(body, &scope, &self.compiled, &options()).map_err(QueryError::Compile)?;
+        let (compiled, expressions) = self.compile_query(query)?;
         let plan = Plan::new(&compiled, &builtins::lookup).map_err(|error| QueryError::Internal(error.to_string()))?;
-        let exact = |value: &serde_json::Value| Value::from_json(value, NumberMode::AsWritten);
         let (input, data) = (input.map(exact), data.map(exact));
         let (caches, mut prints) = (RefCell::new(Caches::default()), Vec::new());
         let host =
@@ -119,26 +131,36 @@ impl Policies {
         Ok(Answer { solutions, expressions, prints })
     }
 
-    /// What the independent evaluator says about a query: how often it holds, and with what. For tests.
+    /// What regorus says about a query. It prints nothing.
     ///
     /// # Errors
-    /// In its own words, also when the query does not compile.
+    /// As for [`Policies::ask`], in its own words.
     pub fn ask_second(
         &self,
         query: &str,
         input: Option<&serde_json::Value>,
         data: Option<&serde_json::Value>,
-    ) -> Result<Vec<Solution>, String> {
-        let show = |errors: Vec<RegoError>| format!("{errors:?}");
-        let body = parse_query(query, self.version).map_err(show)?;
-        let compiled = compile_query(body, &QueryScope::default(), &self.compiled, &options()).map_err(show)?;
-        let exact = |value: &serde_json::Value| Value::from_json(value, NumberMode::AsWritten);
+    ) -> Result<Answer, QueryError> {
+        let (compiled, expressions) = self.compile_query(query)?;
         let (input, data) = (input.map(exact), data.map(exact));
-        let second = SecondOpinion::new(&compiled)?;
+        let second = SecondOpinion::new(&compiled).map_err(QueryError::Internal)?;
         let path = [QUERY_PACKAGE, QUERY_RULE];
         let result = second.evaluate(&path, input.as_ref(), data.as_ref(), Deadline::none());
-        Ok(result.map_err(|error| error.to_string())?.as_ref().map(solutions).unwrap_or_default())
+        let result = result.map_err(|error| QueryError::Second(error.to_string()))?;
+        Ok(Answer { solutions: result.as_ref().map(solutions).unwrap_or_default(), expressions, prints: Vec::new() })
     }
+
+    fn compile_query(&self, query: &str) -> Result<(Compiled, Vec<Expression>), QueryError> {
+        let body: Body = parse_query(query, self.version).map_err(QueryError::Compile)?;
+        let expressions = body.iter().map(|expr| expression(query, expr.span)).collect();
+        let (scope, options) = (QueryScope::default(), options(self.access));
+        let compiled = compile_query(body, &scope, &self.compiled, &options).map_err(QueryError::Compile)?;
+        Ok((compiled, expressions))
+    }
+}
+
+fn exact(value: &serde_json::Value) -> Value {
+    Value::from_json(value, NumberMode::AsWritten)
 }
 
 fn expression(query: &str, span: Span) -> Expression {
@@ -147,8 +169,8 @@ fn expression(query: &str, span: Span) -> Expression {
     Expression { text, line: span.line, column: span.column }
 }
 
-fn options() -> CompileOptions<'static> {
-    CompileOptions { builtins: &implemented, keeps_prints: true, ..CompileOptions::default() }
+fn options(access: BuiltinAccess) -> CompileOptions<'static> {
+    CompileOptions { builtins: &implemented, access, keeps_prints: true, ..CompileOptions::default() }
 }
 
 fn solutions(result: &Value) -> Vec<Solution> {

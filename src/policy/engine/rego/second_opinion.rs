@@ -12,6 +12,7 @@ use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 use regorus::{Engine, Value as RegoValue};
 
 use super::builtins::{self, Builtin, BuiltinError, Caches, CallContext};
+use super::compile::signatures;
 use super::compile::tree::{bodies_mut, closure_body_mut};
 use super::compiled::Compiled;
 use super::evaluate::budget::{Budget, Limits};
@@ -44,7 +45,7 @@ impl SecondOpinion {
             max_file_bytes: NonZeroUsize::MAX,
             max_lines: NonZeroUsize::MAX,
         });
-        for builtin in builtins::all().filter(|builtin| !is_native(builtin.name)) {
+        for builtin in builtins::all().filter(|builtin| !is_native(builtin.name) && !reaches_out(builtin.name)) {
             let arity = u8::try_from(builtin.arity).map_err(|error| error.to_string())?;
             let call = move |arguments: Vec<RegoValue>| Ok(call(builtin, &arguments)?);
             engine
@@ -118,6 +119,11 @@ fn modules(compiled: &Compiled) -> Vec<Module> {
         }
     }
     modules.into_values().collect()
+}
+
+/// Policies for regorus are compiled without these.
+fn reaches_out(name: &str) -> bool {
+    signatures::lookup(name).is_some_and(|signature| signature.reaches_out)
 }
 
 /// Operators as calls by name, so that regorus calls ours: its own fail where OPA's are undefined, and it orders sets and

@@ -66,6 +66,11 @@ impl Caches {
         Ok(compiled)
     }
 
+    /// Forgets what belongs to one evaluation; compiled patterns stay.
+    pub fn begin_evaluation(&mut self) {
+        self.results.clear();
+    }
+
     /// What `remember` was told for this builtin and argument.
     pub fn recall(&self, builtin: &'static str, argument: &Value) -> Option<Value> {
         self.results.get(&(builtin, argument.clone())).cloned()

@@ -4,8 +4,8 @@
 //! only: what is undefined never reaches them. They do not panic, whatever their operands are, and charge the
 //! [`Budget`] before they work or allocate in proportion to an operand.
 //!
-//! Absent on purpose: `print` (the compile passes turn it into `internal.print` or erase it), `assign`, and
-//! `http.send`.
+//! Absent on purpose: `print` (the compile passes turn it into `internal.print` or erase it), and `assign`. What reaches
+//! out of the process (`http`, `lookup`) is here, but policies that call it are refused unless it was enabled by name.
 
 mod aggregates;
 mod aws;
@@ -16,9 +16,11 @@ mod encoding;
 mod glob;
 mod go_url;
 mod graph;
+mod http;
 mod json_patch;
 mod jwt;
 mod keys;
+mod lookup;
 mod md5;
 mod operands;
 mod pem;
@@ -114,10 +116,12 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     glob::TABLE,
     graph::TABLE,
+    http::TABLE,
     json_patch::TABLE,
     jwt::TABLE,
     jwt::sign::TABLE,
     jwt::verify::TABLE,
+    lookup::TABLE,
     semver::TABLE,
     time::TABLE,
     units::TABLE,

@@ -22,13 +22,18 @@ impl Context<'_> {
     }
 
     pub(super) fn is_refused(&self, name: &str) -> bool {
-        !self.options.may_reach_out && (self.options.builtins)(name).is_some_and(|found| found.reaches_out)
+        self.refusal(name).is_some()
+    }
+
+    fn refusal(&self, name: &str) -> Option<String> {
+        let found = (self.options.builtins)(name)?;
+        self.options.access.refusal(name, found.reaches_out)
     }
 
     /// Why a builtin that OPA has does not exist here.
     pub(super) fn why_refused(&self, name: &str) -> Option<String> {
-        if self.is_refused(name) {
-            return Some(format!("{name} reaches outside of the review and the inventory, which policies may not"));
+        if let Some(refusal) = self.refusal(name) {
+            return Some(refusal);
         }
         super::signatures::lookup(name).map(|_| format!("{name} is a builtin of OPA that is not available here"))
     }

@@ -38,6 +38,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::policy::engine::rego::builtin_access::BuiltinAccess;
 use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RegoError, Span};
 use context::Context;
@@ -62,8 +63,8 @@ pub struct CompileOptions<'o> {
     pub is_gatekeeper_template: bool,
     /// Keep calls of `print`.
     pub keeps_prints: bool,
-    /// Let policies call `http.send`, `opa.runtime`, `net.lookup_ip_addr` and `rego.parse_module`.
-    pub may_reach_out: bool,
+    /// Which of the builtins policies may call.
+    pub access: BuiltinAccess,
 }
 
 impl Default for CompileOptions<'_> {
@@ -74,7 +75,7 @@ impl Default for CompileOptions<'_> {
             allowed_data_roots: None,
             is_gatekeeper_template: false,
             keeps_prints: false,
-            may_reach_out: false,
+            access: BuiltinAccess::default(),
         }
     }
 }
@@ -93,7 +94,7 @@ impl fmt::Debug for CompileOptions<'_> {
             .field("allowed_data_roots", &self.allowed_data_roots)
             .field("is_gatekeeper_template", &self.is_gatekeeper_template)
             .field("keeps_prints", &self.keeps_prints)
-            .field("may_reach_out", &self.may_reach_out)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }

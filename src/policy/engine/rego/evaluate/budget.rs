@@ -3,7 +3,7 @@
 //! Nothing in here allocates or reads a clock more often than once per [`CLOCK_INTERVAL`] steps. A refusal is final: the
 //! account stays overdrawn, and [`Budget::breach`] says which limit it was.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::policy::engine::rego::builtins::BuiltinError;
 
@@ -104,6 +104,16 @@ impl Budget {
         self.charge(bytes)
     }
 
+    /// How long builtins may wait for others; `None` when there is no bound.
+    pub fn remaining_time(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// For builtins that waited: looks at the clock now.
+    pub fn check_time(&mut self) -> Result<(), BuiltinError> {
+        self.charge(u64::from(CLOCK_INTERVAL) * UNITS_PER_STEP)
+    }
+
     /// The limit that was reached, if any.
     pub fn breach(&self) -> Option<Breach> {
         self.breach
@@ -160,8 +170,6 @@ impl Default for Budget {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn spend_all(limits: &Limits) -> Option<Breach> {

@@ -61,6 +61,7 @@ pub(super) fn evaluate(
     host: Host<'_>,
 ) -> Outcome<Option<Value>> {
     let arena = Arena::new();
+    host.caches.begin_evaluation();
     let mut evaluator = Evaluator {
         plan,
         arena: &arena,
