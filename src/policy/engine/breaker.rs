@@ -102,7 +102,7 @@ mod tests {
     fn after_a_rest_one_breach_is_enough_and_the_rest_doubles() {
         let breaker = Breaker::default();
         assert!((0..3).any(|_| breaker.strike("x")));
-        let first = breaker.until.swap(1, Ordering::Relaxed);
+        let first = breaker.until.swap(0, Ordering::Relaxed);
         assert!(!breaker.is_open() && breaker.explanation().is_none());
         assert!(breaker.strike("x"));
         let second = breaker.until.load(Ordering::Relaxed);
