@@ -94,8 +94,11 @@ pub(super) fn cache_key(fields: &Object) -> Outcome<Value> {
     if let (Some(ignored), Some(Value::Object(headers))) =
         (field(fields, "cache_ignored_headers"), field(fields, "headers"))
     {
-        let Value::Array(ignored) = ignored else { return Err(internal("cache_ignored_headers must be an array")) };
-        let kept = headers.entries().iter().filter(|(name, _)| !ignored.contains(name)).cloned().collect();
+        let names = match ignored {
+            Value::Array(names) if names.iter().all(|name| name.as_str().is_some()) => names,
+            _ => return Err(internal("cache_ignored_headers must be an array of strings")),
+        };
+        let kept = headers.entries().iter().filter(|(name, _)| !names.contains(name)).cloned().collect();
         entries.push((Value::from("headers"), Value::object(kept)));
     }
     entries.push((Value::from("cache_ignored_headers"), Value::Null));
