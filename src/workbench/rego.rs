@@ -12,7 +12,7 @@ use crate::model::object::Object;
 use crate::policy::engine::rego::query::{Answer, Expression, Policies, QueryError, Solution, SourceFile};
 use crate::policy::engine::rego::syntax::ast::RegoError;
 use crate::policy::engine::rego::syntax::{format, render};
-use crate::policy::engine::{CompileOptions, Program};
+use crate::policy::engine::{CompileOptions, InventoryLoop, Program};
 use crate::workbench::diagnostic::Diagnostic;
 
 /// Why an author's files or query could not be used.
@@ -37,24 +37,34 @@ pub enum RegoProblem {
     Evaluate(String),
 }
 
-/// Compiles `.rego` files together, and each template by itself; what is wrong, ready to be shown.
-pub fn check(paths: &[PathBuf], version: RegoVersion) -> Vec<RegoProblem> {
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What is wrong, ready to be shown.
+    pub problems: Vec<RegoProblem>,
+    /// Loops over the inventory in templates, one line each: by index, or why every object is visited.
+    pub loops: Vec<String>,
+}
+
+/// Compiles `.rego` files together, and each template by itself.
+pub fn check(paths: &[PathBuf], version: RegoVersion) -> Checked {
     let (rego, manifests): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| is_rego(path));
-    let mut problems = Vec::new();
+    let mut checked = Checked::default();
     match read_all(&rego) {
-        Ok(files) => problems.extend(compile(&files, version).err().into_iter().flatten()),
-        Err(problem) => problems.push(problem),
+        Ok(files) => checked.problems.extend(compile(&files, version).err().into_iter().flatten()),
+        Err(problem) => checked.problems.push(problem),
     }
     let manifests: Vec<PathBuf> = manifests.into_iter().cloned().collect();
     if !manifests.is_empty() {
-        problems.extend(check_templates(&manifests));
+        check_templates(&manifests, &mut checked);
     }
-    problems
+    checked
 }
 
-fn check_templates(paths: &[PathBuf]) -> Vec<RegoProblem> {
+fn check_templates(paths: &[PathBuf], checked: &mut Checked) {
     let (documents, errors) = manifest::read(paths, None);
-    let mut problems: Vec<RegoProblem> = errors.into_iter().map(|error| RegoProblem::Data(error.into())).collect();
+    let Checked { problems, loops } = checked;
+    problems.extend(errors.into_iter().map(|error| RegoProblem::Data(error.into())));
     for document in documents {
         let Ok(object) = Object::from_value(document.value().clone()) else { continue };
         if object.gvk().kind != "ConstraintTemplate" {
@@ -67,7 +77,12 @@ fn check_templates(paths: &[PathBuf]) -> Vec<RegoProblem> {
             })),
             Ok(template) => {
                 let EngineSource::Rego(_) = &template.source;
-                let errors = Program::compile(&template.source, CompileOptions::default()).err().unwrap_or_default();
+                let compiled = Program::compile(&template.source, CompileOptions::default());
+                if let Ok(program) = &compiled {
+                    let found = program.inventory_loops().iter();
+                    loops.extend(found.map(|one| format!("{}: {}", template.kind, loop_text(one))));
+                }
+                let errors = compiled.err().unwrap_or_default();
                 problems.extend(errors.iter().map(|error| {
                     let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                     let (line, column) = (bounded(error.line), bounded(error.column));
@@ -78,7 +93,14 @@ fn check_templates(paths: &[PathBuf]) -> Vec<RegoProblem> {
             }
         }
     }
-    problems
+}
+
+fn loop_text(one: &InventoryLoop) -> String {
+    let InventoryLoop { module, line, over, reason } = one;
+    match reason {
+        None => format!("{module}:{line}: {over} is looked up in an index"),
+        Some(reason) => format!("{module}:{line}: {over} is scanned, because {reason}"),
+    }
 }
 
 /// The formatted text of a file, and whether that differs from what is there.

@@ -1,5 +1,6 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
+mod joins;
 mod opa_conformance;
 mod rego_cases;
 mod snapshots;

@@ -131,10 +131,11 @@ fn evaluate_kind(
     review: &Document,
     deadline: Deadline,
 ) -> Result<Vec<Violation>, ReviewFailure> {
+    let indexes = matching.first().and_then(|one| snapshot.indexes(one.kind()));
     let mut violations = Vec::new();
     for one in matching {
         let CompiledConstraint { program, parameters, .. } = one.constraint.as_ref();
-        let input = Input { review, parameters, inventory: snapshot.inventory().document() };
+        let input = Input { review, parameters, inventory: snapshot.inventory().document(), indexes };
         match program.evaluate(input, deadline) {
             Ok(findings) => {
                 violations.extend(findings.into_iter().map(|found| one.violation(found.message, Some(found.details))));

@@ -29,12 +29,13 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Folds, Globals, Host, Plan};
+use evaluate::{Folds, Globals, Host, InventoryLoop, Joins, Plan};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 use value::Value;
 
 pub use document::Document;
+pub use value::Pool;
 
 /// Name of a template's main module in messages, as Gatekeeper shows it.
 const MAIN_MODULE: &str = "template";
@@ -68,6 +69,20 @@ impl RegoProgram {
         self.plan.as_ref().map(Plan::folds).unwrap_or_default()
     }
 
+    /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
+    /// program that has no use for them.
+    pub(super) fn index(&self, inventory: &Document, earlier: Option<&Joins>) -> Option<Joins> {
+        let plan = self.plan.as_ref().filter(|plan| plan.has_joins())?;
+        let attempt = || plan.index(inventory.value(), earlier, &mut Caches::default());
+        // Without an index the policy scans, and fails as it does on this object.
+        catch_unwind(AssertUnwindSafe(attempt)).ok()
+    }
+
+    /// How each loop over the inventory runs.
+    pub(super) fn inventory_loops(&self) -> &[InventoryLoop] {
+        self.plan.as_ref().map_or(&[], Plan::inventory_loops)
+    }
+
     pub(super) fn evaluate(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
         let evaluate = || self.evaluate_with_engines(input, deadline);
         let panicked = |_| Err(EvalError::Failed("the policy evaluator panicked on this input".to_owned()));
@@ -76,15 +91,16 @@ impl RegoProgram {
 
     fn evaluate_with_engines(&self, input: Input<'_>, deadline: Deadline) -> Result<Vec<Finding>, EvalError> {
         let globals = self.globals(input);
-        let folds = &input.parameters.folds;
+        let folds = Some(&input.parameters.folds);
+        let joins = input.indexes.map(|indexes| &indexes.0).filter(|joins| joins.is_of(input.inventory.value()));
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => evaluate_plan(plan, &globals, Some(folds), deadline),
+            (Some(plan), None) => evaluate_plan(plan, &globals, (folds, joins), deadline),
             (None, Some(second)) => ask_second(second, &globals, deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
                 let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
-                agree(evaluate_plan(plan, &plain, None, deadline), ask_second(second, &plain, deadline))?;
-                evaluate_plan(plan, &globals, Some(folds), deadline)
+                agree(evaluate_plan(plan, &plain, (None, None), deadline), ask_second(second, &plain, deadline))?;
+                evaluate_plan(plan, &globals, (folds, joins), deadline)
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
@@ -102,7 +118,7 @@ impl RegoProgram {
 fn evaluate_plan(
     plan: &Plan,
     globals: &(Value, Option<Value>),
-    folds: Option<&Folds>,
+    (folds, joins): (Option<&Folds>, Option<&Joins>),
     deadline: Deadline,
 ) -> Result<Vec<Finding>, EvalError> {
     thread_local! {
@@ -111,7 +127,7 @@ fn evaluate_plan(
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints: None };
-        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds };
+        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds, joins };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {

@@ -23,7 +23,7 @@ fn plan(source: &str) -> Plan {
 
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
-    let globals = Globals { input: Some(&input), data: None, folds: None };
+    let globals = Globals { input: Some(&input), data: None, folds: None, joins: None };
     let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }

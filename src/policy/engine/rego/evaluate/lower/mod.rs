@@ -5,15 +5,18 @@
 //! of expressions only, which the parser bounds.
 
 mod ask;
+mod certain;
 mod clause;
 mod document;
 mod expression;
 mod fold;
 mod index;
+mod join;
 mod leaf;
 mod pattern;
 mod reference;
 mod scope;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,6 +46,7 @@ pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>) -> Result<Plan, Pla
         lowering.plan.asks.push(Ask { group, clauses, is_object: rules.kind == RuleKind::PartialObject });
     }
     let mut plan = lowering.plan;
+    join::apply(&mut plan);
     fold::apply(&mut plan);
     Ok(plan)
 }

@@ -48,6 +48,7 @@ impl<'a> Evaluator<'a> {
                     return self.walk(value, path, node, behind, base, then);
                 }
                 Step::With(with) => return self.with(with, behind, base, then),
+                Step::Join(join) => return self.join(join, behind, base, then),
                 step => self.holds(step, base)?,
             };
             if !holds {
