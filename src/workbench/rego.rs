@@ -99,7 +99,7 @@ fn loop_text(one: &InventoryLoop) -> String {
     let InventoryLoop { module, line, over, reason } = one;
     match reason {
         None => format!("{module}:{line}: {over} is looked up in an index"),
-        Some(reason) => format!("{module}:{line}: {over} is scanned, because {reason}"),
+        Some(reason) => format!("{module}:{line}: {over} is not looked up in an index, because {reason}"),
     }
 }
 

@@ -11,6 +11,8 @@ use super::{Arena, Evaluator, Flow, NULL, Outcome, SMALL, Then};
 
 /// What finding one object's keys may take. An object that needs more is told as a failure, which means a scan.
 const STEPS_OF_AN_OBJECT: u64 = 1_000_000;
+/// The same for bodies within each other: snapshots are built on threads with small stacks.
+const DEPTH_OF_AN_OBJECT: u32 = 100;
 /// Keys "data.inventory" and "namespace" or "cluster" of a path, before the coordinates.
 const ROOTS: usize = 2;
 
@@ -89,7 +91,7 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
     object: &Value,
     caches: &mut Caches,
 ) -> Outcome<Vec<Value>> {
-    let limits = Limits { steps: STEPS_OF_AN_OBJECT, ..Limits::default() };
+    let limits = Limits { steps: STEPS_OF_AN_OBJECT, depth: DEPTH_OF_AN_OBJECT, ..Limits::default() };
     let arena = Arena::new();
     let mut evaluator = Evaluator {
         plan,
