@@ -92,7 +92,7 @@ const POLICIES: [(&str, bool, &str); 12] = [
         violation[{"msg": name}] {
             ns := input.review.namespace
             other := data.inventory.namespace[ns][_].Thing[name]
-            [other.spec.owner, 1] == [input.review.object.spec.owner, 1]
+            input.review.object.spec.owner == other.spec.owner
         }"#,
     ),
     (

@@ -13,7 +13,7 @@ use super::{Number, NumberMode, Value};
 /// Longer texts are rarely the same.
 const LONGEST_TEXT: usize = 64;
 /// Collections of more values within each other are rarely the same.
-const MOST_VALUES: usize = 16;
+const MOST_VALUES: usize = 8;
 /// Below this, nothing is looked at again.
 const SMALLEST_SWEEP: usize = 1024;
 /// Deeper values are not shared, which keeps the native stack small.
