@@ -114,7 +114,7 @@ fn policies() -> Vec<Object> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/general/uniqueserviceselector/template.yaml");
     let (documents, errors) = admit::manifest::read(&[path], None);
     assert!(errors.is_empty(), "{errors:?}");
-    let mut objects: Vec<Value> = documents.into_iter().map(|document| document.into_value()).collect();
+    let mut objects: Vec<Value> = documents.into_iter().map(admit::manifest::Document::into_value).collect();
     let code = json!([{"engine": "Rego", "source": {"version": "v1", "rego": HOSTS}}]);
     objects.push(json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
         "metadata": {"name": "uniquehost"}, "spec": {"crd": {"spec": {"names": {"kind": "UniqueHost"}}},

@@ -32,6 +32,12 @@ pub struct Iter<'a, K, V> {
     leaf: std::slice::Iter<'a, (K, V)>,
 }
 
+/// Entries of a version.
+pub(super) type Listed<'a, K, V> = Vec<&'a (K, V)>;
+
+/// A node: where it is, the bytes and the entries that it holds itself.
+pub(super) type Held<'a, K, V> = (usize, usize, &'a [(K, V)]);
+
 impl<K, V> Default for Tree<K, V> {
     fn default() -> Self {
         Self { root: Arc::new(Node::Leaf(Vec::new())) }
@@ -167,8 +173,8 @@ impl<K, V> Tree<K, V> {
         }
     }
 
-    /// Every node as the entries, and the bytes, that it holds itself, and where it is.
-    pub fn nodes(&self) -> Vec<(usize, usize, &[(K, V)])> {
+    /// Every node.
+    pub fn nodes(&self) -> Vec<Held<'_, K, V>> {
         let (mut nodes, mut pending) = (Vec::new(), vec![&self.root]);
         while let Some(node) = pending.pop() {
             let (bytes, entries) = match &**node {
@@ -192,7 +198,7 @@ impl<K, V> Tree<K, V> {
 impl<K: Ord, V> Tree<K, V> {
     /// Entries of the earlier and of the later version that can differ: what both share is left out, so the work is that
     /// of the changes between them. Both lists ascend.
-    pub fn differing<'a>(earlier: &'a Self, later: &'a Self) -> (Vec<&'a (K, V)>, Vec<&'a (K, V)>) {
+    pub fn differing<'a>(earlier: &'a Self, later: &'a Self) -> (Listed<'a, K, V>, Listed<'a, K, V>) {
         let (mut old, mut new) = (vec![&earlier.root], vec![&later.root]);
         loop {
             (old, new) = without_shared(&old, &new);
