@@ -45,6 +45,9 @@ pub(super) struct BenchArguments {
     /// Add what each template took on each object
     #[arg(long)]
     stats: bool,
+    /// Instead, print how much memory the objects take as inventory
+    #[arg(long, conflicts_with_all = ["save", "compare", "stats"])]
+    inventory: bool,
     /// Keep the measurement in this file, YAML or JSON by its name
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -78,6 +81,9 @@ enum Output {
 /// Runs the command.
 pub(super) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
     check(arguments)?;
+    if arguments.inventory {
+        return inventory(arguments);
+    }
     let baseline = arguments.compare.as_deref().map(load_baseline).transpose()?;
     let measurement = bench::run(&arguments.filenames, options(arguments)).map_err(|error| {
         if let BenchError::Input(problems) = &error {
@@ -104,6 +110,23 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
         }
         Some(Some(baseline)) => compare(arguments, baseline, &measurement),
     }
+}
+
+fn inventory(arguments: &BenchArguments) -> Result<ExitCode> {
+    let memory = bench::inventory(&arguments.filenames, arguments.rego_engine.build_options());
+    let memory = memory.map_err(|error| {
+        if let BenchError::Input(problems) = &error {
+            show(problems);
+        }
+        anyhow::Error::new(error).context("benchmark failed")
+    })?;
+    let format = match arguments.output {
+        Output::Table => Format::Table,
+        Output::Json => Format::Json,
+        Output::Yaml => Format::Yaml,
+    };
+    print(&report::render_inventory(format, &memory))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(arguments: &BenchArguments) -> Result<()> {

@@ -95,7 +95,7 @@ enum Format {
 /// Runs the command.
 pub(super) fn run(arguments: &RegoArguments) -> Result<ExitCode> {
     match &arguments.command {
-        RegoCommand::Check(arguments) => Ok(check(arguments)),
+        RegoCommand::Check(arguments) => check(arguments),
         RegoCommand::Fmt(arguments) => fmt(arguments),
         RegoCommand::Eval(arguments) => eval(arguments),
     }
@@ -105,9 +105,10 @@ fn version(v0_compatible: bool) -> RegoVersion {
     if v0_compatible { RegoVersion::V0 } else { RegoVersion::V1 }
 }
 
-fn check(arguments: &CheckArguments) -> ExitCode {
-    let problems = rego::check(&arguments.files, version(arguments.v0_compatible), arguments.builtins.access());
-    if problems.is_empty() { ExitCode::SUCCESS } else { report(&problems) }
+fn check(arguments: &CheckArguments) -> Result<ExitCode> {
+    let checked = rego::check(&arguments.files, version(arguments.v0_compatible), arguments.builtins.access());
+    print(&checked.loops.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+    Ok(if checked.problems.is_empty() { ExitCode::SUCCESS } else { report(&checked.problems) })
 }
 
 fn fmt(arguments: &FmtArguments) -> Result<ExitCode> {

@@ -12,7 +12,7 @@ use crate::model::object::Object;
 use crate::policy::engine::rego::query::{Answer, Expression, Policies, QueryError, Solution, SourceFile};
 use crate::policy::engine::rego::syntax::ast::RegoError;
 use crate::policy::engine::rego::syntax::{format, render};
-use crate::policy::engine::{BuiltinAccess, CompileOptions, Program, RegoEngine};
+use crate::policy::engine::{BuiltinAccess, CompileOptions, InventoryLoop, Program, RegoEngine};
 use crate::workbench::diagnostic::Diagnostic;
 
 /// Why an author's files or query could not be used.
@@ -37,24 +37,34 @@ pub enum RegoProblem {
     Evaluate(String),
 }
 
-/// Compiles `.rego` files together, and each template by itself; what is wrong, ready to be shown.
-pub fn check(paths: &[PathBuf], version: RegoVersion, access: BuiltinAccess) -> Vec<RegoProblem> {
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What is wrong, ready to be shown.
+    pub problems: Vec<RegoProblem>,
+    /// Loops over the inventory in templates, one line each: by index, or why every object is visited.
+    pub loops: Vec<String>,
+}
+
+/// Compiles `.rego` files together, and each template by itself.
+pub fn check(paths: &[PathBuf], version: RegoVersion, access: BuiltinAccess) -> Checked {
     let (rego, manifests): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| is_rego(path));
-    let mut problems = Vec::new();
+    let mut checked = Checked::default();
     match read_all(&rego) {
-        Ok(files) => problems.extend(compile(&files, version, access).err().into_iter().flatten()),
-        Err(problem) => problems.push(problem),
+        Ok(files) => checked.problems.extend(compile(&files, version, access).err().into_iter().flatten()),
+        Err(problem) => checked.problems.push(problem),
     }
     let manifests: Vec<PathBuf> = manifests.into_iter().cloned().collect();
     if !manifests.is_empty() {
-        problems.extend(check_templates(&manifests, access));
+        check_templates(&manifests, access, &mut checked);
     }
-    problems
+    checked
 }
 
-fn check_templates(paths: &[PathBuf], access: BuiltinAccess) -> Vec<RegoProblem> {
+fn check_templates(paths: &[PathBuf], access: BuiltinAccess, checked: &mut Checked) {
     let (documents, errors) = manifest::read(paths, None);
-    let mut problems: Vec<RegoProblem> = errors.into_iter().map(|error| RegoProblem::Data(error.into())).collect();
+    let Checked { problems, loops } = checked;
+    problems.extend(errors.into_iter().map(|error| RegoProblem::Data(error.into())));
     for document in documents {
         let Ok(object) = Object::from_value(document.value().clone()) else { continue };
         if object.gvk().kind != "ConstraintTemplate" {
@@ -67,8 +77,13 @@ fn check_templates(paths: &[PathBuf], access: BuiltinAccess) -> Vec<RegoProblem>
             })),
             Ok(template) => {
                 let EngineSource::Rego(_) = &template.source;
-                let options = CompileOptions { access, ..CompileOptions::default() };
-                let errors = Program::compile(&template.source, options).err().unwrap_or_default();
+                let compiled =
+                    Program::compile(&template.source, CompileOptions { access, ..CompileOptions::default() });
+                if let Ok(program) = &compiled {
+                    let found = program.inventory_loops().iter();
+                    loops.extend(found.map(|one| format!("{}: {}", template.kind, loop_text(one))));
+                }
+                let errors = compiled.err().unwrap_or_default();
                 problems.extend(errors.iter().map(|error| {
                     let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                     let (line, column) = (bounded(error.line), bounded(error.column));
@@ -79,7 +94,14 @@ fn check_templates(paths: &[PathBuf], access: BuiltinAccess) -> Vec<RegoProblem>
             }
         }
     }
-    problems
+}
+
+fn loop_text(one: &InventoryLoop) -> String {
+    let InventoryLoop { module, line, over, reason } = one;
+    match reason {
+        None => format!("{module}:{line}: {over} is looked up in an index"),
+        Some(reason) => format!("{module}:{line}: {over} is not looked up in an index, because {reason}"),
+    }
 }
 
 /// The formatted text of a file, and whether that differs from what is there.

@@ -54,8 +54,8 @@ fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: u
                 continue;
             }
         };
-        let input =
-            Input { review: &document, parameters: &one.parameters, inventory: snapshot.inventory().document() };
+        let inventory = snapshot.inventory().document();
+        let input = Input { review: &document, parameters: &one.parameters, inventory, indexes: None };
         let fast = median_of(|| drop(one.program.evaluate(input, Deadline::none())));
         let slow = median_of(|| drop(engine.eval_rule(RULE.to_owned())));
         println!("{:<44} {fast:>9.2} {slow:>9.2} {:>6.1}x", one.constraint.kind(), slow / fast);

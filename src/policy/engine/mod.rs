@@ -14,8 +14,9 @@ use crate::model::object::FieldPath;
 pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use notes::Notes;
-pub use rego::Document;
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
+pub use rego::evaluate::InventoryLoop;
+pub use rego::{Document, Pool};
 
 /// The compiled code of one template. Shared read-only by all threads.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Input<'a> {
     pub parameters: &'a Parameters,
     /// The document `data.inventory`.
     pub inventory: &'a Document,
+    /// What this program made of that very document; without it, or with another's, the program reads all of it.
+    pub indexes: Option<&'a Indexes>,
 }
 
 /// A constraint's parameters, and what one program works out from them once. Shared by all threads.
@@ -40,6 +43,27 @@ pub struct Input<'a> {
 pub struct Parameters {
     document: Document,
     folds: rego::evaluate::Folds,
+}
+
+/// Indexes of one version of the inventory for one program. Shared by all threads.
+#[derive(Debug)]
+pub struct Indexes(rego::evaluate::Joins);
+
+impl Indexes {
+    /// How many entries all of them have.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether they are of that very version.
+    pub fn is_of(&self, inventory: &Document) -> bool {
+        self.0.is_of(inventory.value())
+    }
 }
 
 /// One violation as the policy code stated it.
@@ -152,6 +176,21 @@ impl Program {
     pub fn bind(&self, parameters: Document) -> Parameters {
         match self {
             Self::Rego(program) => Parameters { document: parameters, folds: program.folds() },
+        }
+    }
+
+    /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
+    /// program that has no use for them.
+    pub fn index(&self, inventory: &Document, earlier: Option<&Indexes>) -> Option<Indexes> {
+        match self {
+            Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0)).map(Indexes),
+        }
+    }
+
+    /// How each loop over the inventory runs: by index, or why not. Nothing unless admit's own engine is in use.
+    pub fn inventory_loops(&self) -> &[InventoryLoop] {
+        match self {
+            Self::Rego(program) => program.inventory_loops(),
         }
     }
 

@@ -180,6 +180,7 @@ fn evaluate_kind(
     evaluation: &mut Evaluation,
     mut notes: Option<&mut Notes>,
 ) -> Result<(), ReviewFailure> {
+    let indexes = matching.first().and_then(|one| snapshot.indexes(one.kind()));
     let mut violations = Vec::new();
     for one in matching {
         let CompiledConstraint { program, parameters, breaker, .. } = one.constraint.as_ref();
@@ -187,7 +188,7 @@ fn evaluate_kind(
             violations.push(one.violation(explanation, None));
             continue;
         }
-        let input = Input { review, parameters, inventory: snapshot.inventory().document() };
+        let input = Input { review, parameters, inventory: snapshot.inventory().document(), indexes };
         let deadline = context.evaluation_limit.map_or(context.deadline, |limit| context.deadline.share(limit));
         if let Some(notes) = notes.as_deref_mut() {
             notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));

@@ -1,10 +1,13 @@
 //! Objects that referential policies may read: `data.inventory`.
 //!
 //! Layout: `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`. A published
-//! inventory never changes: an update copies the mappings on its path and shares the rest.
+//! inventory never changes: an update copies the nodes on its path and shares the rest, with 100,000 objects of a kind as
+//! with ten. Objects are kept without `metadata.managedFields`.
 
-use crate::model::object::{Object, ObjectKey};
-use crate::policy::engine::Document;
+use std::collections::BTreeSet;
+
+use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::policy::engine::{Document, Pool};
 
 /// The objects, as policies see them.
 #[derive(Clone, Debug)]
@@ -27,11 +30,65 @@ impl Inventory {
         &self.tree
     }
 
-    /// Adds an object, or replaces the one of the same key.
-    pub fn insert(&mut self, object: &Object) {
-        let key = object.key();
-        let document = Document::from_object(object.value());
-        with_path(&key, |path| self.tree.insert(path, document));
+    /// Adds an object, or replaces the one of the same key. One that is equal stays the very same.
+    pub fn insert(&mut self, object: &Object, pool: &mut Pool) {
+        let document = Document::from_object_compact(object.value(), pool);
+        with_path(&object.key(), |path| {
+            if !self.tree.at(path).is_some_and(|known| known.is_same(&document)) {
+                self.tree.insert(path, document);
+            }
+        });
+    }
+
+    /// Makes these all objects of a kind. Those that stay as they are stay the very same.
+    pub fn replace(&mut self, gvk: &GroupVersionKind, objects: &[Object], pool: &mut Pool) {
+        let kept: BTreeSet<ObjectKey> = objects.iter().map(Object::key).collect();
+        for key in self.keys(gvk).filter(|key| !kept.contains(key)).collect::<Vec<_>>() {
+            self.remove(&key);
+        }
+        objects.iter().for_each(|object| self.insert(object, pool));
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        let mut count = 0;
+        let below = |document: &Document, key: &str| document.at(&[key]).unwrap_or_else(Document::empty);
+        let cluster = below(&self.tree, "cluster");
+        let namespaces = below(&self.tree, "namespace");
+        let scopes = namespaces.keys().map(|namespace| below(&namespaces, namespace)).chain([cluster.clone()]);
+        for scope in scopes {
+            for api_version in scope.keys() {
+                let kinds = below(&scope, api_version);
+                count += kinds.keys().map(|kind| below(&kinds, kind).keys().count()).sum::<usize>();
+            }
+        }
+        count
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that it takes, what objects share counted once.
+    pub fn footprint(&self) -> usize {
+        self.tree.footprint()
+    }
+
+    fn keys(&self, gvk: &GroupVersionKind) -> impl Iterator<Item = ObjectKey> {
+        let api_version = gvk.api_version();
+        let names = |namespace: &str, path: &[&str]| -> Vec<ObjectKey> {
+            let objects = self.tree.at(path);
+            let key =
+                |name: &str| ObjectKey { gvk: gvk.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
+            objects.iter().flat_map(Document::keys).map(key).collect()
+        };
+        let mut keys = names("", &["cluster", &api_version, &gvk.kind]);
+        let namespaces = self.tree.at(&["namespace"]);
+        for namespace in namespaces.iter().flat_map(Document::keys) {
+            keys.extend(names(namespace, &["namespace", namespace, &api_version, &gvk.kind]));
+        }
+        keys.into_iter()
     }
 
     /// Removes an object.

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{CompiledConstraint, CompiledTemplate, Snapshot, Store};
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
-use crate::policy::engine::{Breaker, CompileError, CompileOptions, Document, Program, limits};
+use crate::policy::engine::{Breaker, CompileError, CompileOptions, Document, Indexes, Program, limits};
 use crate::policy::matching::MatchIndex;
 
 /// From so many templates on, starting threads is worth it.
@@ -67,12 +67,14 @@ pub fn build(store: &Store, previous: &Snapshot, options: BuildOptions) -> (Snap
     let templates = build_templates(store, previous, options, &mut errors);
     let constraints = build_constraints(store, previous, &templates, &mut errors);
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
+    let indexes = build_indexes(store, previous, &constraints);
     let snapshot = Snapshot {
         templates,
         constraints,
         index,
         namespaces: store.namespaces.clone(),
         inventory: store.inventory.clone(),
+        indexes,
     };
     (snapshot, errors)
 }
@@ -224,6 +226,28 @@ fn build_constraints(
         }
     }
     constraints
+}
+
+/// Indexes for every program that some constraint uses; those of before brought up to date where the program stayed.
+fn build_indexes(
+    store: &Store,
+    previous: &Snapshot,
+    constraints: &[Arc<CompiledConstraint>],
+) -> BTreeMap<String, Arc<Indexes>> {
+    let inventory = store.inventory.document();
+    let mut indexes = BTreeMap::new();
+    for of_kind in constraints.chunk_by(|one, other| one.constraint.kind() == other.constraint.kind()) {
+        let Some(one) = of_kind.first() else { continue };
+        let kind = one.constraint.kind();
+        let is_same = previous.templates.get(kind).is_some_and(|before| Arc::ptr_eq(&before.program, &one.program));
+        let before = previous.indexes.get(kind).filter(|_| is_same);
+        let now = match before {
+            Some(before) if before.is_of(inventory) => Some(Arc::clone(before)),
+            before => one.program.index(inventory, before.map(Arc::as_ref)).map(Arc::new),
+        };
+        indexes.extend(now.map(|now| (kind.to_owned(), now)));
+    }
+    indexes
 }
 
 fn is_reusable(before: &CompiledConstraint, object: &Arc<Object>, template: &CompiledTemplate) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
-use crate::policy::engine::{Breaker, Parameters, Program};
+use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
@@ -25,6 +25,8 @@ pub struct Snapshot {
     index: MatchIndex,
     namespaces: BTreeMap<String, Arc<Object>>,
     inventory: Inventory,
+    /// By kind of constraint.
+    indexes: BTreeMap<String, Arc<Indexes>>,
 }
 
 /// A template that is in force.
@@ -87,6 +89,11 @@ impl Snapshot {
     /// A Namespace by its name.
     pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
         self.namespaces.get(name)
+    }
+
+    /// What the code of a kind's template made of the inventory.
+    pub fn indexes(&self, kind: &str) -> Option<&Indexes> {
+        self.indexes.get(kind).map(Arc::as_ref)
     }
 
     /// Objects that referential policies may read.

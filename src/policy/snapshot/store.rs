@@ -1,10 +1,11 @@
 //! The resources as they are in the cluster or in files, valid or not. One writer applies changes to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::policy::engine::Pool;
 use crate::policy::inventory::Inventory;
 
 /// Something that happened to a resource.
@@ -43,7 +44,8 @@ pub struct Store {
     pub(super) constraints: BTreeMap<(String, String), Arc<Object>>,
     pub(super) namespaces: BTreeMap<String, Arc<Object>>,
     pub(super) inventory: Inventory,
-    synced: BTreeMap<GroupVersionKind, BTreeSet<ObjectKey>>,
+    /// What objects of the inventory share.
+    pool: Pool,
 }
 
 impl Store {
@@ -53,8 +55,8 @@ impl Store {
             Change::Apply(object) => self.put(object),
             Change::Delete(key) => self.take(&key),
             Change::Replace(kind, objects) => self.replace(&kind, objects),
-            Change::Sync(object) => self.sync(&object),
-            Change::Unsync(key) => self.unsync(&key),
+            Change::Sync(object) => self.inventory.insert(&object, &mut self.pool),
+            Change::Unsync(key) => self.inventory.remove(&key),
         }
     }
 
@@ -64,25 +66,11 @@ impl Store {
             ReplacedKind::Namespaces => self.namespaces.clear(),
             ReplacedKind::Constraints(kind) => self.constraints.retain(|(one, _), _| one != kind),
             ReplacedKind::Synced(gvk) => {
-                self.synced.remove(gvk).into_iter().flatten().for_each(|key| self.inventory.remove(&key));
-                objects.iter().for_each(|object| self.sync(object));
+                self.inventory.replace(gvk, &objects, &mut self.pool);
                 return;
             }
         }
         objects.into_iter().for_each(|object| self.put(object));
-    }
-
-    fn sync(&mut self, object: &Object) {
-        let key = object.key();
-        self.inventory.insert(object);
-        self.synced.entry(key.gvk.clone()).or_default().insert(key);
-    }
-
-    fn unsync(&mut self, key: &ObjectKey) {
-        self.inventory.remove(key);
-        if let Some(keys) = self.synced.get_mut(&key.gvk) {
-            keys.remove(key);
-        }
     }
 
     /// Templates as they are, by name.

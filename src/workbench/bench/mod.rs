@@ -1,13 +1,14 @@
 //! How long policies take: every object of the input, judged again and again by all constraints of the input.
 //!
 //! What is measured is the call that the webhook makes, the conversion of the object to what policies see included; the
-//! connection, TLS and JSON of a request are not. Memory is deliberately absent: counting allocations needs an allocator
+//! connection, TLS and JSON of a request are not. Memory of reviews is deliberately absent: counting needs an allocator
 //! of its own for the whole process, which would slow the webhook in the same binary.
 
 mod baseline;
 mod comparison;
 mod constraints;
 mod go_duration;
+mod inventory;
 mod measure;
 pub mod report;
 mod setup;
@@ -25,6 +26,7 @@ pub use baseline::Baseline;
 pub use comparison::{Comparison, Metric, Threshold, compare};
 pub use constraints::{ConstraintCost, TemplateStats};
 pub use go_duration::{InvalidDuration, parse as parse_duration};
+pub use inventory::{InventoryMemory, inventory};
 pub use measure::Latencies;
 pub use setup::SetupBreakdown;
 

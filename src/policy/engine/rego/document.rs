@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Number, NumberMode, Object as Mapping, Value};
+use super::value::{self, Entries, Number, NumberMode, Object as Mapping, Pool, Value};
 use crate::model::object::Object;
 use crate::model::review::Review;
 
@@ -24,6 +24,11 @@ impl Document {
         Self(Value::from_json(value, NumberMode::Float))
     }
 
+    /// The same for the inventory: without `metadata.managedFields`, and equal parts shared with other objects.
+    pub fn from_object_compact(value: &serde_json::Value, pool: &mut Pool) -> Self {
+        Self(pool.compact(value))
+    }
+
     /// An empty mapping.
     pub fn empty() -> Self {
         Self(Value::object(Vec::new()))
@@ -34,8 +39,36 @@ impl Document {
         Self(review_value(review))
     }
 
+    /// Equal, and printed alike.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self == other && self.0.to_string() == other.0.to_string()
+    }
+
+    /// The value at a path of keys.
+    pub(crate) fn at(&self, path: &[&str]) -> Option<Self> {
+        let value = path.iter().try_fold(&self.0, |at, key| match at {
+            Value::Object(mapping) => mapping.get_str(key),
+            _ => None,
+        });
+        value.cloned().map(Self)
+    }
+
+    /// The keys of a mapping that are strings.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = match &self.0 {
+            Value::Object(mapping) => mapping.entries(),
+            _ => Entries::Flat(&[]),
+        };
+        entries.into_iter().filter_map(|(key, _)| key.as_str())
+    }
+
+    /// Heap bytes, what is shared counted once.
+    pub(crate) fn footprint(&self) -> usize {
+        value::footprint(&self.0)
+    }
+
     /// The value itself.
-    pub(super) fn value(&self) -> &Value {
+    pub(in crate::policy::engine) fn value(&self) -> &Value {
         &self.0
     }
 
@@ -59,8 +92,9 @@ fn insert_at(target: &mut Value, path: &[&str], value: Value) {
         *target = Value::object(Vec::new());
     }
     let Value::Object(mapping) = target else { return };
-    let slot = Arc::make_mut(mapping).entry(&Value::string(key));
-    insert_at(slot, rest, value);
+    if let Some(slot) = Arc::make_mut(mapping).entry(&Value::string(key)) {
+        insert_at(slot, rest, value);
+    }
 }
 
 fn remove_at(target: &mut Value, path: &[&str]) {
@@ -71,7 +105,7 @@ fn remove_at(target: &mut Value, path: &[&str]) {
     }
     let mapping: &mut Mapping = Arc::make_mut(mapping);
     if !rest.is_empty() {
-        let inner = mapping.entry(&key);
+        let Some(inner) = mapping.entry(&key) else { return };
         remove_at(inner, rest);
         if !matches!(inner, Value::Object(inner) if inner.is_empty()) {
             return;

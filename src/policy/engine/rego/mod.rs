@@ -30,12 +30,13 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Folds, Globals, Host, Plan, Watch};
+use evaluate::{Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 use value::Value;
 
 pub use document::Document;
+pub use value::Pool;
 
 /// Name of a template's main module in messages, as Gatekeeper shows it.
 const MAIN_MODULE: &str = "template";
@@ -75,6 +76,20 @@ impl RegoProgram {
         self.plan.as_ref().map(Plan::folds).unwrap_or_default()
     }
 
+    /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
+    /// program that has no use for them.
+    pub(super) fn index(&self, inventory: &Document, earlier: Option<&Joins>) -> Option<Joins> {
+        let plan = self.plan.as_ref().filter(|plan| plan.has_joins())?;
+        let attempt = || plan.index(inventory.value(), earlier, &mut Caches::default());
+        // Without an index the policy scans, and fails as it does on this object.
+        catch_unwind(AssertUnwindSafe(attempt)).ok()
+    }
+
+    /// How each loop over the inventory runs.
+    pub(super) fn inventory_loops(&self) -> &[InventoryLoop] {
+        self.plan.as_ref().map_or(&[], Plan::inventory_loops)
+    }
+
     pub(super) fn evaluate(
         &self,
         input: Input<'_>,
@@ -93,16 +108,17 @@ impl RegoProgram {
         notes: Option<&mut Notes>,
     ) -> Result<Vec<Finding>, EvalError> {
         let globals = self.globals(input);
-        let folds = &input.parameters.folds;
+        let folds = Some(&input.parameters.folds);
+        let joins = input.indexes.map(|indexes| &indexes.0).filter(|joins| joins.is_of(input.inventory.value()));
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => self.evaluate_noting(plan, &globals, folds, deadline, notes),
+            (Some(plan), None) => self.evaluate_noting(plan, &globals, (folds, joins), deadline, notes),
             (None, Some(second)) => ask_second(second, &globals, deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
                 let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
-                let own = evaluate_plan(plan, &plain, None, deadline, Sinks::default());
+                let own = evaluate_plan(plan, &plain, (None, None), deadline, Sinks::default());
                 agree(own, ask_second(second, &plain, deadline))?;
-                self.evaluate_noting(plan, &globals, folds, deadline, notes)
+                self.evaluate_noting(plan, &globals, (folds, joins), deadline, notes)
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
@@ -112,17 +128,17 @@ impl RegoProgram {
         &self,
         plan: &Plan,
         globals: &(Value, Option<Value>),
-        folds: &Folds,
+        known: (Option<&Folds>, Option<&Joins>),
         deadline: Deadline,
         notes: Option<&mut Notes>,
     ) -> Result<Vec<Finding>, EvalError> {
-        let Some(notes) = notes else { return evaluate_plan(plan, globals, Some(folds), deadline, Sinks::default()) };
+        let Some(notes) = notes else { return evaluate_plan(plan, globals, known, deadline, Sinks::default()) };
         let mut prints = Vec::new();
         let sinks = Sinks {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
         };
-        let result = evaluate_plan(plan, globals, Some(folds), deadline, sinks);
+        let result = evaluate_plan(plan, globals, known, deadline, sinks);
         notes.print(prints);
         result
     }
@@ -152,7 +168,7 @@ struct Sinks<'s> {
 fn evaluate_plan(
     plan: &Plan,
     globals: &(Value, Option<Value>),
-    folds: Option<&Folds>,
+    (folds, joins): (Option<&Folds>, Option<&Joins>),
     deadline: Deadline,
     Sinks { prints, trace }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
@@ -162,7 +178,7 @@ fn evaluate_plan(
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints, trace };
-        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds };
+        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds, joins };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {

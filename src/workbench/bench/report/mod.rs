@@ -1,11 +1,12 @@
 //! Measurements in the formats people and programs read; one file a format.
 
 mod comparison;
+mod inventory;
 mod json;
 mod table;
 mod yaml;
 
-use super::{Comparison, Measurement};
+use super::{Comparison, InventoryMemory, Measurement};
 
 pub use super::baseline::render as render_baseline;
 
@@ -27,6 +28,11 @@ pub fn render(format: Format, measurement: &Measurement) -> String {
         Format::Json => json::render(measurement),
         Format::Yaml => yaml::render(measurement),
     }
+}
+
+/// Renders what an inventory takes.
+pub fn render_inventory(format: Format, memory: &InventoryMemory) -> String {
+    inventory::render(format, memory)
 }
 
 /// Renders a comparison, for people.

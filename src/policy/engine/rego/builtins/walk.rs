@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
                 self.pending.extend(parts.map(|(index, item)| (depth, Some(Value::from(index)), item)));
             }
             Value::Object(object) => {
-                let parts = object.entries().iter().rev();
+                let parts = object.entries().reversed();
                 self.pending.extend(parts.map(|(key, item)| (depth, Some(key.clone()), item)));
             }
             Value::Set(set) => {

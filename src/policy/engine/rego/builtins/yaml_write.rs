@@ -6,7 +6,7 @@ use super::yaml_scalar::{Scalar, resolve_plain};
 use super::yaml_sort::sort_keys;
 use super::yaml_style::{Style, style};
 use super::{BuiltinError, CallContext};
-use crate::policy::engine::rego::value::{Value, format_float, write_json};
+use crate::policy::engine::rego::value::{Entries, Value, format_float, write_json};
 
 /// Deeper values are refused: writing goes down with them.
 const MAX_DEPTH: usize = 500;
@@ -83,7 +83,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn mapping(&mut self, entries: &[(Value, Value)], place: Place) -> Result<(), BuiltinError> {
+    fn mapping(&mut self, entries: Entries<'_>, place: Place) -> Result<(), BuiltinError> {
         if entries.is_empty() {
             return self.plain("{}", place);
         }

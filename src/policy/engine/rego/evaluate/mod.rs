@@ -9,6 +9,7 @@
 
 pub mod budget;
 mod error;
+mod joins;
 mod literal;
 mod lower;
 mod machine;
@@ -25,7 +26,8 @@ use crate::policy::engine::rego::value::Value;
 
 use budget::Limits;
 pub use error::{Conflict, EvalError, PlanError};
-pub use plan::Plan;
+pub use joins::Joins;
+pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
 
 /// The documents that policies read. An absent one is undefined.
@@ -36,6 +38,8 @@ pub struct Globals<'g> {
     pub data: Option<&'g Value>,
     /// What earlier evaluations with the same `input.parameters` found out.
     pub folds: Option<&'g Folds>,
+    /// Indexes of the inventory in `data`, made by the same plan.
+    pub joins: Option<&'g Joins>,
 }
 
 /// What follows from one constraint's parameters: filled by the evaluations of one plan, in any thread, and valid as long
@@ -80,6 +84,11 @@ impl Plan {
     /// Room for what follows from one constraint's parameters.
     pub fn folds(&self) -> Folds {
         Folds((0..self.folds).map(|_| OnceLock::new()).collect())
+    }
+
+    /// How each loop over the inventory runs.
+    pub fn inventory_loops(&self) -> &[InventoryLoop] {
+        &self.loops
     }
 
     /// The value at a path below `data`; nothing when it is undefined. The path of a package gives all its rules.

@@ -32,6 +32,9 @@ pub struct Plan {
     pub(super) mocks: u32,
     /// How many steps are folded.
     pub(super) folds: u32,
+    pub(super) joins: Vec<Join>,
+    /// How each loop over the inventory runs.
+    pub(super) loops: Vec<InventoryLoop>,
 }
 
 #[derive(Debug)]
@@ -177,7 +180,7 @@ pub(super) enum Collection {
     Object,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Step {
     /// Never holds.
     Fail,
@@ -296,23 +299,25 @@ pub(super) enum Step {
     With(Box<WithStep>),
     Traced(Box<TracedStep>),
     Browse(Box<BrowseStep>),
+    /// A loop over objects of the inventory, of which an index leaves a few.
+    Join(Box<JoinStep>),
 }
 
 /// A reference through packages and rules that are not known beforehand.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BrowseStep {
     pub document: u32,
     pub way: Box<[Way]>,
     pub target: Target,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Way {
     Known(Operand),
     Any(Pattern),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Comprehension {
     pub collection: Collection,
     pub key: Option<Template>,
@@ -322,7 +327,7 @@ pub(super) struct Comprehension {
     pub target: Target,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AskStep {
     pub ask: u32,
     pub inputs: Box<[Operand]>,
@@ -333,14 +338,14 @@ pub(super) struct AskStep {
     pub is_distinct: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct WithStep {
     pub changes: Box<[Change]>,
     pub body: Box<[Step]>,
 }
 
 /// One expression, in a plan that is traced.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TracedStep {
     pub place: Place,
     /// As written.
@@ -369,7 +374,7 @@ pub(super) enum Witness {
 }
 
 /// One `with`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Input {
         path: Box<[Value]>,
@@ -392,4 +397,51 @@ pub(super) enum Replacement {
     Value(Operand),
     Builtin(&'static Builtin),
     Group(u32),
+}
+
+/// The loop itself is `scan`: all objects. The index leaves those of which the keys of [`Join`] equal `wanted`; what is
+/// behind the step runs for each of them as it would in the scan, the comparison included.
+#[derive(Clone, Debug)]
+pub(super) struct JoinStep {
+    pub join: u32,
+    pub scan: Box<[Step]>,
+    /// Makes `wanted`, from what is known before the loop. It holds once or never, and cannot fail.
+    pub probe: Box<[Step]>,
+    pub wanted: Box<[Operand]>,
+}
+
+/// How the keys of an object are found: a body that reads nothing but the object and its place.
+#[derive(Debug)]
+pub(super) struct Join {
+    /// Namespace (of objects that have one), group and version, kind, name.
+    pub coordinates: Box<[Coordinate]>,
+    pub object: u32,
+    /// May hold several times, or never: then the object is not in the index.
+    pub extract: Box<[Step]>,
+    pub keys: Box<[Operand]>,
+    /// Size of the frame.
+    pub slots: u32,
+}
+
+/// A key on the way to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Coordinate {
+    Constant(Value),
+    /// Known before the loop.
+    Known(Operand),
+    Bind(u32),
+    Any,
+}
+
+/// A loop over the inventory, for authors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryLoop {
+    /// The rule's module.
+    pub module: String,
+    /// Line of the rule.
+    pub line: u32,
+    /// What is looped over: `data.inventory.namespace[_][_]["Ingress"][_]`.
+    pub over: String,
+    /// Nothing when an index is used; else why not.
+    pub reason: Option<&'static str>,
 }

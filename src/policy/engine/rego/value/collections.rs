@@ -5,14 +5,27 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Value;
+use super::entries::Entries;
+use super::tree::Tree;
+
+/// Mappings that grow beyond so many entries one by one are kept as a tree.
+const LARGEST_FLAT: usize = 64;
 
 /// Values in order. Behaves as the vector that it is.
 #[derive(Clone, Debug, Default)]
 pub struct Array(Vec<Value>);
 
 /// A mapping, sorted by key. Keys are any value; nearly all are strings.
-#[derive(Clone, Debug, Default)]
-pub struct Object(Vec<(Value, Value)>);
+#[derive(Clone, Debug)]
+pub struct Object(Mapping);
+
+/// How a mapping is kept; what it means does not depend on that.
+#[derive(Clone, Debug)]
+enum Mapping {
+    Flat(Vec<(Value, Value)>),
+    /// For large mappings that change: their versions share all but the entries around a change.
+    Tree(Tree<Value, Value>),
+}
 
 /// Distinct values, sorted.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +64,12 @@ impl DerefMut for Array {
     }
 }
 
+impl Default for Object {
+    fn default() -> Self {
+        Self(Mapping::Flat(Vec::new()))
+    }
+}
+
 impl Object {
     /// Sorts; of equal keys the last one counts.
     pub fn from_entries(mut entries: Vec<(Value, Value)>) -> Self {
@@ -65,13 +84,17 @@ impl Object {
                 is_equal
             });
         }
-        Self(entries)
+        Self(Mapping::Flat(entries))
     }
 
     pub fn get(&self, key: &Value) -> Option<&Value> {
-        match key {
-            Value::String(text) => self.get_str(text),
-            _ => self.found(self.0.binary_search_by(|(one, _)| one.cmp(key)).ok()?),
+        match (key, &self.0) {
+            (Value::String(text), _) => self.get_str(text),
+            (_, Mapping::Flat(entries)) => {
+                let index = entries.binary_search_by(|(one, _)| one.cmp(key)).ok()?;
+                entries.get(index).map(|(_, value)| value)
+            }
+            (_, Mapping::Tree(tree)) => tree.get(|one| one.cmp(key)).map(|(_, value)| value),
         }
     }
 
@@ -80,47 +103,87 @@ impl Object {
             Value::String(text) => (**text).cmp(key),
             other => other.rank().cmp(&3),
         };
-        self.found(self.0.binary_search_by(|(one, _)| order(one)).ok()?)
-    }
-
-    fn found(&self, index: usize) -> Option<&Value> {
-        self.0.get(index).map(|(_, value)| value)
+        match &self.0 {
+            Mapping::Flat(entries) => {
+                let index = entries.binary_search_by(|(one, _)| order(one)).ok()?;
+                entries.get(index).map(|(_, value)| value)
+            }
+            Mapping::Tree(tree) => tree.get(order).map(|(_, value)| value),
+        }
     }
 
     /// The value of a key, to change in place; a key that is not there gets null first.
-    pub(crate) fn entry(&mut self, key: &Value) -> &mut Value {
-        let index = match self.0.binary_search_by(|(one, _)| one.cmp(key)) {
-            Ok(index) => index,
-            Err(index) => {
-                self.0.insert(index, (key.clone(), Value::Null));
-                index
+    pub(crate) fn entry(&mut self, key: &Value) -> Option<&mut Value> {
+        if let Mapping::Flat(entries) = &mut self.0
+            && entries.len() >= LARGEST_FLAT
+            && entries.binary_search_by(|(one, _)| one.cmp(key)).is_err()
+        {
+            self.0 = Mapping::Tree(Tree::from_sorted(std::mem::take(entries)));
+        }
+        match &mut self.0 {
+            Mapping::Flat(entries) => {
+                let index = match entries.binary_search_by(|(one, _)| one.cmp(key)) {
+                    Ok(index) => index,
+                    Err(index) => {
+                        // Room for one more: these mappings stay, and most of them small.
+                        entries.reserve_exact(1);
+                        entries.insert(index, (key.clone(), Value::Null));
+                        index
+                    }
+                };
+                entries.get_mut(index).map(|(_, value)| value)
             }
-        };
-        #[expect(clippy::indexing_slicing, reason = "found or inserted there just above")]
-        &mut self.0[index].1
+            Mapping::Tree(tree) => {
+                if tree.get(|one| one.cmp(key)).is_none() {
+                    tree.insert(key.clone(), Value::Null);
+                }
+                tree.get_mut(key)
+            }
+        }
     }
 
     /// Takes a key away.
     pub(crate) fn remove(&mut self, key: &Value) {
-        if let Ok(index) = self.0.binary_search_by(|(one, _)| one.cmp(key)) {
-            self.0.remove(index);
+        match &mut self.0 {
+            Mapping::Flat(entries) => {
+                if let Ok(index) = entries.binary_search_by(|(one, _)| one.cmp(key)) {
+                    entries.remove(index);
+                }
+            }
+            Mapping::Tree(tree) => {
+                tree.remove(key);
+            }
         }
     }
 
-    pub fn entries(&self) -> &[(Value, Value)] {
-        &self.0
+    pub fn entries(&self) -> Entries<'_> {
+        match &self.0 {
+            Mapping::Flat(entries) => Entries::Flat(entries),
+            Mapping::Tree(tree) => Entries::Tree(tree),
+        }
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().map(|(key, _)| key)
+        self.entries().iter().map(|(key, _)| key)
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Mapping::Flat(entries) => entries.len(),
+            Mapping::Tree(tree) => tree.len(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// The entries, to take apart; none of a tree, whose nodes others may hold.
+    fn drain_flat(&mut self) -> Vec<(Value, Value)> {
+        match &mut self.0 {
+            Mapping::Flat(entries) => std::mem::take(entries),
+            Mapping::Tree(_) => Vec::new(),
+        }
     }
 }
 
@@ -165,8 +228,10 @@ impl Drop for Array {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        if self.0.iter().any(|(key, value)| key.is_collection() || value.is_collection()) {
-            let parts = self.0.drain(..).flat_map(|(key, value)| [key, value]);
+        // Trees hold each other only as deep as an inventory has levels.
+        let Mapping::Flat(entries) = &self.0 else { return };
+        if entries.iter().any(|(key, value)| key.is_collection() || value.is_collection()) {
+            let parts = self.drain_flat().into_iter().flat_map(|(key, value)| [key, value]);
             drop_nested(parts.filter(Value::is_collection).collect());
         }
     }
@@ -191,7 +256,7 @@ fn drop_nested(mut pending: Vec<Value>) {
             }
             Value::Object(object) => {
                 if let Some(mut object) = Arc::into_inner(object) {
-                    let parts = object.0.drain(..).flat_map(|(key, value)| [key, value]);
+                    let parts = object.drain_flat().into_iter().flat_map(|(key, value)| [key, value]);
                     pending.extend(parts.filter(Value::is_collection));
                 }
             }

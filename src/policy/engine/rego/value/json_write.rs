@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::json_parse::is_json_number;
-use super::{JsonError, Value};
+use super::{Entries, JsonError, Value};
 
 /// How to break lines: `prefix` at the beginning of each but the first one, `indent` once per level.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +152,7 @@ impl<'a> Writer<'a, '_> {
 }
 
 /// Entries with their keys as text, in the order of these. Of equal ones the last one counts.
-fn entries_by_text(entries: &[(Value, Value)]) -> Result<Vec<(String, &Value)>, JsonError> {
+fn entries_by_text(entries: Entries<'_>) -> Result<Vec<(String, &Value)>, JsonError> {
     let mut texts = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         texts.push((key_text(key)?, value));

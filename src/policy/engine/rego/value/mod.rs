@@ -8,24 +8,35 @@ mod arithmetic;
 mod big_float;
 mod collections;
 mod decimal;
+mod entries;
+mod footprint;
 mod go_float;
 mod go_quote;
 mod json_parse;
 mod json_write;
 mod number;
 mod order;
+mod pool;
 mod print;
 mod serde_value;
+mod tree;
 
 use std::sync::Arc;
 
 pub use arithmetic::NumberError;
 pub use collections::{Array, Object, Set};
+pub use entries::Entries;
+pub use footprint::footprint;
 pub use go_float::format_float;
 pub use go_quote::{is_printable, quote, quote_character, quote_to_ascii};
 pub use json_parse::{JsonError, MAX_DEPTH, NumberMode, is_json_number, parse_json};
 pub use json_write::{Indentation, write_json, write_json_string};
 pub use number::Number;
+pub use pool::Pool;
+pub use tree::{Iter, Tree};
+
+/// A key of a mapping, and its value.
+pub type Entry = (Value, Value);
 
 /// A value. 24 bytes.
 #[derive(Clone, Debug)]
@@ -94,6 +105,29 @@ impl Value {
     /// Whether it is an array, an object or a set.
     pub fn is_collection(&self) -> bool {
         matches!(self, Self::Array(_) | Self::Object(_) | Self::Set(_))
+    }
+
+    /// Whether both are one and the same collection in memory. What is not may still be equal.
+    pub fn is_identical(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Array(one), Self::Array(other)) => Arc::ptr_eq(one, other),
+            (Self::Object(one), Self::Object(other)) => Arc::ptr_eq(one, other),
+            (Self::Set(one), Self::Set(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// Entries in which two mappings can differ, in the order of their keys; what their trees share is left out. What is
+    /// no mapping has no entries.
+    pub fn differing<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+        let entries = |value: Option<&'a Self>| match value {
+            Some(Self::Object(object)) => object.entries(),
+            _ => Entries::Flat(&[]),
+        };
+        match (entries(one), entries(other)) {
+            (Entries::Tree(one), Entries::Tree(other)) => Tree::differing(one, other),
+            (one, other) => (one.iter().collect(), other.iter().collect()),
+        }
     }
 
     /// Rank of the type in OPA's order.

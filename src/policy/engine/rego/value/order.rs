@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::Value;
+use super::{Entries, Value};
 
 /// Deep enough for nearly all values, shallow enough for any thread.
 const MAX_RECURSION: usize = 64;
@@ -107,7 +107,7 @@ fn compare_in_loop(one: &Value, other: &Value) -> Ordering {
 #[derive(Clone, Copy)]
 enum Parts<'a> {
     Items(&'a [Value]),
-    Entries(&'a [(Value, Value)]),
+    Entries(Entries<'a>),
 }
 
 impl<'a> Parts<'a> {

@@ -29,7 +29,7 @@ impl fmt::Display for Value {
 /// A collection of which a part is printed.
 enum Open<'a> {
     Items { rest: std::slice::Iter<'a, Value>, is_first: bool, end: char },
-    Entries { rest: std::slice::Iter<'a, (Value, Value)>, is_first: bool, value: Option<&'a Value> },
+    Entries { rest: super::Iter<'a, Value, Value>, is_first: bool, value: Option<&'a Value> },
 }
 
 impl<'a> Open<'a> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Number, NumberMode, Value, write_json};
+use super::{Entries, Number, NumberMode, Value, write_json};
 
 impl Value {
     /// With [`NumberMode::Float`] for reviews and inventory, [`NumberMode::AsWritten`] for parameters: there integers stay
@@ -51,7 +51,7 @@ impl Value {
                 Out::Convert(Value::Set(set)) => open_array(set.items(), &mut pending),
                 Out::Convert(Value::Object(object)) => {
                     pending.push(Out::Object(object.entries()));
-                    pending.extend(object.entries().iter().rev().map(|(_, value)| Out::Convert(value)));
+                    pending.extend(object.entries().reversed().map(|(_, value)| Out::Convert(value)));
                 }
                 Out::Array(length) => {
                     let items = done.split_off(done.len() - length);
@@ -78,7 +78,7 @@ enum Out<'a> {
     Convert(&'a Value),
     /// Takes that many converted values.
     Array(usize),
-    Object(&'a [(Value, Value)]),
+    Object(Entries<'a>),
 }
 
 fn open_array<'a>(items: &'a [Value], pending: &mut Vec<Out<'a>>) {

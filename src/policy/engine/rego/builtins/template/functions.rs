@@ -79,7 +79,7 @@ fn data_text(value: &Value) -> String {
             Step::Value(Value::Object(object)) => {
                 output.push_str("map[");
                 pending.push(Step::Text("]"));
-                for (index, (key, item)) in object.entries().iter().enumerate().rev() {
+                for (index, (key, item)) in (0..object.len()).rev().zip(object.entries().reversed()) {
                     pending.extend([Step::Value(item), Step::Text(":"), Step::Value(key)]);
                     pending.push(Step::Text(if index > 0 { " " } else { "" }));
                 }

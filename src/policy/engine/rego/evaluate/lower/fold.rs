@@ -15,7 +15,7 @@ use crate::policy::engine::rego::evaluate::plan::{
 const PARAMETERS: &str = "parameters";
 
 /// Builtins whose answer is not a matter of their arguments alone, or that do something.
-const NEVER: [&str; 10] = [
+pub(super) const NEVER: [&str; 10] = [
     "external_data",
     "http.send",
     "internal.print",
@@ -42,7 +42,7 @@ pub(super) fn apply(plan: &mut Plan) {
 }
 
 /// What is known about a plan.
-struct Facts {
+pub(super) struct Facts {
     /// By the number of a path below `input`: whether it is `parameters` or below.
     paths: Vec<bool>,
     /// By the number of a group: whether its value, or its results for given arguments, depend on parameters only.
@@ -50,7 +50,7 @@ struct Facts {
 }
 
 /// Slots that hold a value that depends on parameters only.
-type Known = BTreeSet<u32>;
+pub(super) type Known = BTreeSet<u32>;
 
 impl Facts {
     fn of(plan: &Plan) -> Self {
@@ -60,6 +60,15 @@ impl Facts {
             let is_below = paths.get(path.parent as usize).is_some_and(|above| *above);
             paths.push(number > 0 && (is_top || is_below));
         }
+        Self::with_paths(plan, paths)
+    }
+
+    /// The same where not even parameters are known: whether a step follows from the slots that it reads.
+    pub(super) fn without_parameters(plan: &Plan) -> Self {
+        Self::with_paths(plan, vec![false; plan.inputs.len()])
+    }
+
+    fn with_paths(plan: &Plan, paths: Vec<bool>) -> Self {
         let mut facts = Self { paths, groups: vec![true; plan.groups.len()] };
         // What one group is not, none that calls it is.
         let mut callers: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
@@ -106,7 +115,7 @@ impl Facts {
         })
     }
 
-    fn of_step(&self, step: &Step, known: &Known, called: &mut Vec<u32>) -> bool {
+    pub(super) fn of_step(&self, step: &Step, known: &Known, called: &mut Vec<u32>) -> bool {
         let operand = |one: &Operand| is_known(*one, known);
         let all = |operands: &[Operand]| operands.iter().all(operand);
         let reads = match step {
@@ -114,7 +123,9 @@ impl Facts {
             Step::Match { value, .. } | Step::Count { value, .. } | Step::Walk { value, .. } => operand(value),
             Step::Build { template, .. } => is_known_template(template, known),
             Step::Input { path, .. } => self.paths.get(*path as usize).is_some_and(|is_parameter| *is_parameter),
-            Step::Navigate { head, path, .. } | Step::Iterate { head, path, .. } => operand(head) && all(path),
+            Step::Navigate { head, path, .. } | Step::Stored { head, path, .. } | Step::Iterate { head, path, .. } => {
+                operand(head) && all(path)
+            }
             Step::Rule { group, .. } => self.of_group(*group, called),
             Step::Function { group, arguments, .. } => all(arguments) && self.of_group(*group, called),
             Step::Builtin { builtin, arguments, .. } => all(arguments) && !NEVER.contains(&builtin.name),
@@ -130,7 +141,6 @@ impl Facts {
             }
             Step::Comprehension(comprehension) => self.of_comprehension(comprehension, known, called),
             Step::Base { .. }
-            | Step::Stored { .. }
             | Step::Document { .. }
             | Step::Part { .. }
             | Step::Browse(_)
@@ -138,6 +148,7 @@ impl Facts {
             | Step::Mocked { .. }
             | Step::Folded { .. }
             | Step::Traced(_)
+            | Step::Join(_)
             | Step::With(_) => false,
         };
         reads && patterns(step).iter().all(|pattern| is_known_pattern(pattern, known)) && is_known_target(step, known)
@@ -256,7 +267,7 @@ fn is_known_target(step: &Step, known: &Known) -> bool {
     }
 }
 
-fn bind_step(step: &Step, known: &mut Known) {
+pub(super) fn bind_step(step: &Step, known: &mut Known) {
     patterns(step).iter().for_each(|pattern| bind_pattern(pattern, known));
     match target(step) {
         Some(Target::Bind(slot)) => {
@@ -287,7 +298,7 @@ fn patterns(step: &Step) -> Vec<&Pattern> {
     }
 }
 
-fn target(step: &Step) -> Option<&Target> {
+pub(super) fn target(step: &Step) -> Option<&Target> {
     match step {
         Step::Match { target, .. }
         | Step::Build { target, .. }
@@ -310,6 +321,45 @@ fn target(step: &Step) -> Option<&Target> {
         Step::Walk { node, .. } => Some(node),
         Step::Comprehension(comprehension) => Some(&comprehension.target),
         Step::Browse(browse) => Some(&browse.target),
-        Step::Fail | Step::Ask(_) | Step::Not(_) | Step::Every { .. } | Step::With(_) | Step::Traced(_) => None,
+        Step::Fail
+        | Step::Ask(_)
+        | Step::Not(_)
+        | Step::Every { .. }
+        | Step::With(_)
+        | Step::Traced(_)
+        | Step::Join(_) => None,
+    }
+}
+
+pub(super) fn target_mut(step: &mut Step) -> Option<&mut Target> {
+    match step {
+        Step::Match { target, .. }
+        | Step::Build { target, .. }
+        | Step::Input { target, .. }
+        | Step::Base { target, .. }
+        | Step::Stored { target, .. }
+        | Step::Part { target, .. }
+        | Step::Document { target, .. }
+        | Step::Navigate { target, .. }
+        | Step::Rule { target, .. }
+        | Step::Function { target, .. }
+        | Step::Builtin { target, .. }
+        | Step::Mocked { target, .. }
+        | Step::Compare { target, .. }
+        | Step::Calculate { target, .. }
+        | Step::Count { target, .. }
+        | Step::Member { target, .. }
+        | Step::Folded { target, .. } => Some(target),
+        Step::Iterate { value, .. } => Some(value),
+        Step::Walk { node, .. } => Some(node),
+        Step::Comprehension(comprehension) => Some(&mut comprehension.target),
+        Step::Browse(browse) => Some(&mut browse.target),
+        Step::Fail
+        | Step::Ask(_)
+        | Step::Not(_)
+        | Step::Every { .. }
+        | Step::With(_)
+        | Step::Join(_)
+        | Step::Traced(_) => None,
     }
 }

@@ -5,6 +5,7 @@
 //! of expressions only, which the parser bounds.
 
 mod ask;
+mod certain;
 mod clause;
 mod document;
 mod expression;
@@ -12,9 +13,11 @@ mod fold;
 mod index;
 mod join;
 mod leaf;
+mod overlap;
 mod pattern;
 mod reference;
 mod scope;
+mod slots;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +37,7 @@ use ask::Shape;
 pub(super) type Lookup<'c> = &'c dyn Fn(&str) -> Option<&'static Builtin>;
 
 pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>, watch: &Watch<'_>) -> Result<Plan, PlanError> {
-    let joined = join::join(compiled);
+    let joined = overlap::join(compiled);
     let compiled = &*joined;
     let mut lowering = Lowering::new(compiled, lookup, watch);
     for group in compiled.groups.values() {
@@ -49,6 +52,7 @@ pub(super) fn lower(compiled: &Compiled, lookup: Lookup<'_>, watch: &Watch<'_>) 
     }
     let mut plan = lowering.plan;
     if watch.sources.is_none() {
+        join::apply(&mut plan);
         fold::apply(&mut plan);
     }
     Ok(plan)

@@ -6,7 +6,7 @@ use crate::policy::engine::rego::syntax::ast::{RuleKind, Term, TermKind};
 use crate::policy::engine::rego::value::Value;
 
 use super::clause::Frame;
-use super::{document, join, leaf, scalar, unsafe_variable};
+use super::{document, leaf, overlap, scalar, unsafe_variable};
 
 /// As many as what is remembered of a call has room for.
 const MAX_PART_KEYS: usize = 4;
@@ -197,7 +197,7 @@ impl Frame<'_, '_> {
         if self.lowering.replaceable.contains(&group) {
             return self.source(rest, target, steps, whole);
         }
-        if self.lowering.rules(group).is_some_and(|rules| !join::is_flat(rules)) {
+        if self.lowering.rules(group).is_some_and(|rules| !overlap::is_flat(rules)) {
             return self.part(group, rest, target, steps);
         }
         let is_streamed = is_variable && keys == 0 && !self.is_counted && leaf::is_leaf(self.lowering, group);
@@ -224,7 +224,7 @@ impl Frame<'_, '_> {
 
     /// Below a rule that makes objects within objects: only what the known keys lead to is evaluated.
     fn part(&mut self, group: u32, rest: &[Term], target: Target, steps: &mut Vec<Step>) -> Result<(), PlanError> {
-        let depth = self.lowering.rules(group).map(join::depth).unwrap_or_default();
+        let depth = self.lowering.rules(group).map(overlap::depth).unwrap_or_default();
         let mut keys = Vec::new();
         for term in rest.iter().take(depth.min(MAX_PART_KEYS)) {
             keys.push(if self.is_ground(term) { Some(self.operand(term, steps)?) } else { None });

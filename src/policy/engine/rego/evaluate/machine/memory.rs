@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::policy::engine::rego::evaluate::Folds;
 use crate::policy::engine::rego::evaluate::plan::{Plan, Replacement};
+use crate::policy::engine::rego::evaluate::{Folds, Joins};
 use crate::policy::engine::rego::value::Value;
 
 /// Documents, and what follows from them.
@@ -20,6 +20,8 @@ pub(super) struct World<'a> {
     pub calls: HashMap<CallKey, Option<&'a Value>, BuildHasherDefault<AddressHasher>>,
     /// What is known of these parameters; absent where a `with` may have changed them.
     pub folds: Option<&'a Folds>,
+    /// Indexes of the inventory; absent where a `with` may have changed it.
+    pub joins: Option<&'a Joins>,
     /// Present while a `with` is in force.
     pub replaced: Option<Box<Replaced<'a>>>,
 }
@@ -62,6 +64,7 @@ impl<'a> World<'a> {
             rules: vec![Memory::Unknown; plan.groups.len()],
             calls: HashMap::default(),
             folds: None,
+            joins: None,
             replaced: None,
         }
     }

@@ -11,6 +11,7 @@ mod browse;
 mod compute;
 mod document;
 mod iterate;
+mod join;
 mod memory;
 mod partial;
 mod replace;
@@ -29,6 +30,7 @@ use super::budget::{Breach, Budget, Limits};
 use super::error::EvalError;
 use super::plan::{Operand, Plan};
 use super::{Globals, Host, Trace};
+pub(super) use join::extract;
 use memory::World;
 
 /// Boxed, so that the common case fits into registers.
@@ -66,7 +68,7 @@ pub(super) fn evaluate(
         plan,
         arena: &arena,
         slots: Vec::with_capacity(64),
-        world: World { folds: globals.folds, ..World::new(plan, globals.input, globals.data) },
+        world: World { folds: globals.folds, joins: globals.joins, ..World::new(plan, globals.input, globals.data) },
         budget: Budget::new(limits),
         depth: limits.depth,
         small: &SMALL,

@@ -50,6 +50,7 @@ impl<'a> Evaluator<'a> {
                 Step::Browse(browse) => return self.browse(browse, behind, base, then),
                 Step::With(with) => return self.with(with, behind, base, then),
                 Step::Traced(traced) => return self.traced(traced, behind, base, then),
+                Step::Join(join) => return self.join(join, behind, base, then),
                 step => self.holds(step, base)?,
             };
             if !holds {

@@ -1,0 +1,162 @@
+//! Indexes of one version of the inventory for one plan: which objects have which key.
+//!
+//! An index answers for exactly the inventory that it was made of; the next version's is made from it and from what
+//! changed between the two. An object of which the keys cannot be found, because the policy fails on it, takes its index
+//! out of use for as long as it is there, so that the scan meets it and fails as it always did.
+
+use std::sync::Arc;
+
+use crate::policy::engine::rego::builtins::Caches;
+use crate::policy::engine::rego::value::{Tree, Value};
+
+use super::machine::extract;
+use super::plan::{Join, Plan};
+
+/// Keys of the inventory's two parts, and how many keys lead from there to an object.
+const PARTS: [(&str, usize); 2] = [("cluster", 3), ("namespace", 4)];
+
+/// The keys that lead to an object, ordered as a scan meets them.
+type Place = Arc<[Value]>;
+
+/// The indexes.
+#[derive(Clone, Debug)]
+pub struct Joins {
+    inventory: Value,
+    indexes: Box<[Index]>,
+}
+
+/// The index of one join.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    entries: Tree<(Value, Place), ()>,
+    failed: Tree<Place, ()>,
+}
+
+/// An object that is in one version and not, or not the same, in the other.
+struct Difference<'a> {
+    place: Place,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+}
+
+impl Joins {
+    /// The index of a join; nothing when it must not be used.
+    pub(super) fn index(&self, number: u32) -> Option<&Index> {
+        self.indexes.get(number as usize).filter(|index| index.failed.is_empty())
+    }
+
+    /// Whether this is about that very version.
+    pub fn is_of(&self, inventory: &Value) -> bool {
+        self.inventory.is_identical(inventory)
+    }
+
+    /// Entries of all indexes.
+    pub fn len(&self) -> usize {
+        self.indexes.iter().map(|index| index.entries.len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Plan {
+    /// Whether some loop goes by an index.
+    pub fn has_joins(&self) -> bool {
+        !self.joins.is_empty()
+    }
+
+    /// The indexes of a version of the inventory, from those of an earlier one of the same plan where there are any.
+    pub fn index(&self, inventory: &Value, earlier: Option<&Joins>, caches: &mut Caches) -> Joins {
+        let mut joins = Joins {
+            inventory: inventory.clone(),
+            indexes: match earlier {
+                Some(earlier) => earlier.indexes.clone(),
+                None => self.joins.iter().map(|_| Index::default()).collect(),
+            },
+        };
+        let mut differences = Vec::new();
+        for (part, depth) in PARTS {
+            let key = Value::string(part);
+            let before = earlier.and_then(|earlier| earlier.inventory.get(&key));
+            differ(before, inventory.get(&key), depth, &mut Vec::new(), &mut differences);
+        }
+        for difference in &differences {
+            for (join, index) in self.joins.iter().zip(&mut joins.indexes) {
+                index.update(self, join, difference, caches);
+            }
+        }
+        joins
+    }
+}
+
+impl Index {
+    /// Objects with that key, in the order of a scan.
+    pub(super) fn find<'a>(&'a self, key: &Value) -> impl Iterator<Item = &'a [Value]> {
+        let entries = self.entries.iter_from(|(one, _)| one < key);
+        entries.map(|(entry, ())| entry).take_while(move |(one, _)| one == key).map(|(_, place)| &**place)
+    }
+
+    fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
+        let Difference { place, before, after } = difference;
+        // A place of the other part.
+        if place.len() != join.coordinates.len() {
+            return;
+        }
+        let mut keys = |object: &Option<&Value>| {
+            object.map_or(Ok(Vec::new()), |object| extract(plan, join, place, object, caches))
+        };
+        let (before, after) = (keys(before), keys(after));
+        self.failed.remove(place);
+        if after.is_err() {
+            self.failed.insert(Arc::clone(place), ());
+        }
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        for key in before.iter().filter(|key| !after.contains(key)) {
+            self.entries.remove(&(key.clone(), Arc::clone(place)));
+        }
+        for key in after.into_iter().filter(|key| !before.contains(key)) {
+            self.entries.insert((key, Arc::clone(place)), ());
+        }
+    }
+}
+
+/// Every object below that differs. What both versions share is not looked at.
+fn differ<'a>(
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+    depth: usize,
+    path: &mut Vec<Value>,
+    differences: &mut Vec<Difference<'a>>,
+) {
+    if let (Some(before), Some(after)) = (before, after)
+        && before.is_identical(after)
+    {
+        return;
+    }
+    if depth == 0 {
+        differences.push(Difference { place: Arc::from(path.as_slice()), before, after });
+        return;
+    }
+    let (old, new) = Value::differing(before, after);
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    loop {
+        let (key, before, after) = match (old.peek(), new.peek()) {
+            (Some((one, before)), Some((other, after))) if one == other => (one, Some(before), Some(after)),
+            (Some((one, before)), Some((other, _))) if one < other => (one, Some(before), None),
+            (_, Some((other, after))) => (other, None, Some(after)),
+            (Some((one, before)), None) => (one, Some(before), None),
+            (None, None) => return,
+        };
+        path.push(key.clone());
+        differ(before, after, depth - 1, path, differences);
+        path.pop();
+        if before.is_some() {
+            old.next();
+        }
+        if after.is_some() {
+            new.next();
+        }
+    }
+}

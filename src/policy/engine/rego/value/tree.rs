@@ -1,0 +1,486 @@
+//! A sorted map whose versions share what they have in common: a tree of small nodes, of which a change copies those on
+//! one path.
+//!
+//! Invariants: all leaves are equally deep; no node but the root is empty; keys ascend strictly. Nodes below [`LEAST`]
+//! are joined with a neighbour where both fit into one, so a tree that shrinks stays shallow.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Most entries of a leaf, and children of a branch. A change copies so many entries for each level, and each copy
+/// touches the reference counts of key and value: large nodes make reading faster and changes slower.
+const MOST: usize = 32;
+/// Fewer are joined with a neighbour.
+const LEAST: usize = 8;
+
+/// The map. Cloning shares.
+#[derive(Clone, Debug)]
+pub struct Tree<K, V> {
+    root: Arc<Node<K, V>>,
+}
+
+#[derive(Clone, Debug)]
+enum Node<K, V> {
+    Leaf(Vec<(K, V)>),
+    Branch { children: Vec<Arc<Node<K, V>>>, len: usize },
+}
+
+/// The entries of a tree, or of a slice, in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a, K, V> {
+    branches: Vec<std::slice::Iter<'a, Arc<Node<K, V>>>>,
+    leaf: std::slice::Iter<'a, (K, V)>,
+}
+
+/// Entries of a version.
+pub(super) type Listed<'a, K, V> = Vec<&'a (K, V)>;
+
+/// A node: where it is, the bytes and the entries that it holds itself.
+pub(super) type Held<'a, K, V> = (usize, usize, &'a [(K, V)]);
+
+impl<K, V> Default for Tree<K, V> {
+    fn default() -> Self {
+        Self { root: Arc::new(Node::Leaf(Vec::new())) }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Tree<K, V> {
+    /// Of entries whose keys ascend strictly.
+    pub fn from_sorted(entries: Vec<(K, V)>) -> Self {
+        let mut level = Vec::with_capacity(entries.len().div_ceil(MOST));
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            level.push(Arc::new(Node::Leaf(entries.by_ref().take(MOST).collect())));
+        }
+        while level.len() > 1 {
+            let mut above = Vec::with_capacity(level.len().div_ceil(MOST));
+            let mut children = level.into_iter().peekable();
+            while children.peek().is_some() {
+                above.push(Arc::new(Node::branch(children.by_ref().take(MOST).collect())));
+            }
+            level = above;
+        }
+        level.pop().map_or_else(Self::default, |root| Self { root })
+    }
+
+    /// Puts a value in; whether the key is new.
+    pub fn insert(&mut self, key: K, value: V) -> bool {
+        let (is_new, right) = insert(&mut self.root, key, value);
+        if let Some(right) = right {
+            self.root = Arc::new(Node::branch(vec![Arc::clone(&self.root), right]));
+        }
+        is_new
+    }
+
+    /// The value of a key, to change in place.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        // Nothing is copied for a key that is not there.
+        self.get(|one| one.cmp(key))?;
+        let mut node = Arc::make_mut(&mut self.root);
+        loop {
+            match node {
+                Node::Branch { children, .. } => {
+                    let at = child_of(children, |one| one.cmp(key).is_le());
+                    node = Arc::make_mut(children.get_mut(at)?);
+                }
+                Node::Leaf(entries) => {
+                    let at = entries.binary_search_by(|(one, _)| one.cmp(key)).ok()?;
+                    return entries.get_mut(at).map(|(_, value)| value);
+                }
+            }
+        }
+    }
+
+    /// Takes a key away; whether it was there.
+    pub fn remove(&mut self, key: &K) -> bool {
+        if self.get(|one| one.cmp(key)).is_none() {
+            return false;
+        }
+        remove(&mut self.root, key);
+        while let Node::Branch { children, .. } = &*self.root
+            && let [only] = children.as_slice()
+        {
+            self.root = Arc::clone(only);
+        }
+        true
+    }
+}
+
+impl<K, V> Tree<K, V> {
+    pub fn len(&self) -> usize {
+        self.root.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entry whose key is `Equal` in the order of the keys, told relative to the one looked for.
+    pub fn get(&self, order: impl Fn(&K) -> Ordering) -> Option<&(K, V)> {
+        let mut node = &self.root;
+        loop {
+            match &**node {
+                Node::Branch { children, .. } => node = children.get(child_of(children, |one| order(one).is_le()))?,
+                Node::Leaf(entries) => {
+                    return entries.get(entries.binary_search_by(|(one, _)| order(one)).ok()?);
+                }
+            }
+        }
+    }
+
+    /// The entry at a position.
+    pub fn at(&self, mut position: usize) -> Option<&(K, V)> {
+        let mut node = &self.root;
+        'down: loop {
+            match &**node {
+                Node::Leaf(entries) => return entries.get(position),
+                Node::Branch { children, .. } => {
+                    for child in children {
+                        if position < child.len() {
+                            node = child;
+                            continue 'down;
+                        }
+                        position -= child.len();
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        self.iter_from(|_| false)
+    }
+
+    /// The entries from the first on that is not before the start.
+    pub fn iter_from(&self, is_before: impl Fn(&K) -> bool) -> Iter<'_, K, V> {
+        let mut branches = Vec::new();
+        let mut node = &self.root;
+        loop {
+            match &**node {
+                Node::Leaf(entries) => {
+                    let at = entries.partition_point(|(key, _)| is_before(key));
+                    return Iter { branches, leaf: entries.get(at..).unwrap_or_default().iter() };
+                }
+                Node::Branch { children, .. } => {
+                    let at = child_of(children, &is_before);
+                    let mut rest = children.get(at..).unwrap_or_default().iter();
+                    let Some(child) = rest.next() else { return Iter::of_slice(&[]) };
+                    branches.push(rest);
+                    node = child;
+                }
+            }
+        }
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> Vec<Held<'_, K, V>> {
+        let (mut nodes, mut pending) = (Vec::new(), vec![&self.root]);
+        while let Some(node) = pending.pop() {
+            let (bytes, entries) = match &**node {
+                Node::Leaf(entries) => (entries.capacity() * size_of::<(K, V)>(), entries.as_slice()),
+                Node::Branch { children, .. } => {
+                    pending.extend(children);
+                    (children.capacity() * size_of::<usize>(), &[][..])
+                }
+            };
+            nodes.push((Arc::as_ptr(node).addr(), bytes + size_of::<Node<K, V>>(), entries));
+        }
+        nodes
+    }
+
+    /// Whether both are one and the same version.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.root, &other.root)
+    }
+}
+
+impl<K: Ord, V> Tree<K, V> {
+    /// Entries of the earlier and of the later version that can differ: what both share is left out, so the work is that
+    /// of the changes between them. Both lists ascend.
+    pub fn differing<'a>(earlier: &'a Self, later: &'a Self) -> (Listed<'a, K, V>, Listed<'a, K, V>) {
+        let (mut old, mut new) = (vec![&earlier.root], vec![&later.root]);
+        loop {
+            (old, new) = without_shared(&old, &new);
+            let (old_depth, new_depth) = (depth(&old), depth(&new));
+            if old_depth == 0 && new_depth == 0 {
+                return (entries(&old), entries(&new));
+            }
+            // The deeper one first, until both show nodes of the same depth.
+            if old_depth >= new_depth {
+                old = children(&old);
+            }
+            if new_depth >= old_depth {
+                new = children(&new);
+            }
+        }
+    }
+}
+
+impl<K, V> Node<K, V> {
+    fn branch(children: Vec<Arc<Self>>) -> Self {
+        let len = children.iter().map(|child| child.len()).sum();
+        Self::Branch { children, len }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Leaf(entries) => entries.len(),
+            Self::Branch { len, .. } => *len,
+        }
+    }
+
+    /// Entries of a leaf, children of a branch.
+    fn width(&self) -> usize {
+        match self {
+            Self::Leaf(entries) => entries.len(),
+            Self::Branch { children, .. } => children.len(),
+        }
+    }
+
+    fn first_key(&self) -> Option<&K> {
+        match self {
+            Self::Leaf(entries) => entries.first().map(|(key, _)| key),
+            Self::Branch { children, .. } => children.first()?.first_key(),
+        }
+    }
+}
+
+/// The last child that begins with such a key, or the first one.
+fn child_of<K, V>(children: &[Arc<Node<K, V>>], holds: impl Fn(&K) -> bool) -> usize {
+    children.partition_point(|child| child.first_key().is_some_and(&holds)).saturating_sub(1)
+}
+
+type Split<K, V> = Option<Arc<Node<K, V>>>;
+
+fn insert<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V) -> (bool, Split<K, V>) {
+    match Arc::make_mut(node) {
+        Node::Leaf(entries) => match entries.binary_search_by(|(one, _)| one.cmp(&key)) {
+            Ok(at) => {
+                if let Some((_, old)) = entries.get_mut(at) {
+                    *old = value;
+                }
+                (false, None)
+            }
+            Err(at) => {
+                entries.insert(at, (key, value));
+                let is_full = entries.len() > MOST;
+                (true, is_full.then(|| Arc::new(Node::Leaf(entries.split_off(MOST / 2)))))
+            }
+        },
+        Node::Branch { children, len } => {
+            let at = child_of(children, |one| *one <= key);
+            let Some(child) = children.get_mut(at) else { return (false, None) };
+            let (is_new, right) = insert(child, key, value);
+            *len += usize::from(is_new);
+            if let Some(right) = right {
+                children.insert(at + 1, right);
+            }
+            let is_full = children.len() > MOST;
+            let right = is_full.then(|| Arc::new(Node::branch(children.split_off(MOST / 2))));
+            *len -= right.as_ref().map_or(0, |right| right.len());
+            (is_new, right)
+        }
+    }
+}
+
+fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
+    match Arc::make_mut(node) {
+        Node::Leaf(entries) => {
+            if let Ok(at) = entries.binary_search_by(|(one, _)| one.cmp(key)) {
+                entries.remove(at);
+            }
+        }
+        Node::Branch { children, len } => {
+            let at = child_of(children, |one| one <= key);
+            let Some(child) = children.get_mut(at) else { return };
+            remove(child, key);
+            *len -= 1;
+            if child.width() == 0 {
+                children.remove(at);
+            } else if child.width() < LEAST {
+                unite(children, at);
+            }
+        }
+    }
+}
+
+/// Joins a small child with the neighbour before or behind it, where both fit into one.
+fn unite<K: Clone, V: Clone>(children: &mut Vec<Arc<Node<K, V>>>, at: usize) {
+    let left = if at + 1 < children.len() { at } else { at.saturating_sub(1) };
+    let (Some(one), Some(other)) = (children.get(left), children.get(left + 1)) else { return };
+    if one.width() + other.width() > MOST {
+        return;
+    }
+    let other = children.remove(left + 1);
+    let Some(one) = children.get_mut(left) else { return };
+    match (Arc::make_mut(one), &*other) {
+        (Node::Leaf(entries), Node::Leaf(others)) => entries.extend_from_slice(others),
+        (Node::Branch { children, len }, Node::Branch { children: others, len: more }) => {
+            children.extend_from_slice(others);
+            *len += more;
+        }
+        // Neighbours are equally deep.
+        (Node::Leaf(_), Node::Branch { .. }) | (Node::Branch { .. }, Node::Leaf(_)) => {}
+    }
+}
+
+type Nodes<'a, K, V> = Vec<&'a Arc<Node<K, V>>>;
+
+/// Both without the nodes that are in both. Equal nodes begin with the same key, so a merge meets all of them.
+fn without_shared<'a, K: Ord, V>(
+    old: &[&'a Arc<Node<K, V>>],
+    new: &[&'a Arc<Node<K, V>>],
+) -> (Nodes<'a, K, V>, Nodes<'a, K, V>) {
+    let (mut kept_old, mut kept_new) = (Vec::new(), Vec::new());
+    let (mut old, mut new) = (old.iter().copied().peekable(), new.iter().copied().peekable());
+    while let (Some(one), Some(other)) = (old.peek(), new.peek()) {
+        if Arc::ptr_eq(one, other) {
+            old.next();
+            new.next();
+            continue;
+        }
+        match one.first_key().cmp(&other.first_key()) {
+            Ordering::Less => kept_old.extend(old.next()),
+            Ordering::Greater => kept_new.extend(new.next()),
+            Ordering::Equal => {
+                kept_old.extend(old.next());
+                kept_new.extend(new.next());
+            }
+        }
+    }
+    kept_old.extend(old);
+    kept_new.extend(new);
+    (kept_old, kept_new)
+}
+
+fn depth<K, V>(nodes: &[&Arc<Node<K, V>>]) -> usize {
+    let (mut depth, mut node) = (0, nodes.first().copied());
+    while let Some(Node::Branch { children, .. }) = node.map(|node| &**node) {
+        depth += 1;
+        node = children.first();
+    }
+    depth
+}
+
+fn children<'a, K, V>(nodes: &[&'a Arc<Node<K, V>>]) -> Nodes<'a, K, V> {
+    let below = |node: &&'a Arc<Node<K, V>>| match &***node {
+        Node::Branch { children, .. } => children.as_slice(),
+        Node::Leaf(_) => &[],
+    };
+    nodes.iter().flat_map(below).collect()
+}
+
+fn entries<'a, K, V>(nodes: &[&'a Arc<Node<K, V>>]) -> Vec<&'a (K, V)> {
+    let within = |node: &&'a Arc<Node<K, V>>| match &***node {
+        Node::Leaf(entries) => entries.as_slice(),
+        Node::Branch { .. } => &[],
+    };
+    nodes.iter().flat_map(within).collect()
+}
+
+impl<'a, K, V> Iter<'a, K, V> {
+    pub fn of_slice(entries: &'a [(K, V)]) -> Self {
+        Self { branches: Vec::new(), leaf: entries.iter() }
+    }
+
+    #[cold]
+    fn next_leaf(&mut self) -> Option<&'a (K, V)> {
+        loop {
+            let Some(node) = self.branches.last_mut()?.next() else {
+                self.branches.pop();
+                continue;
+            };
+            match &**node {
+                Node::Branch { children, .. } => self.branches.push(children.iter()),
+                Node::Leaf(entries) => {
+                    self.leaf = entries.iter();
+                    if let Some(entry) = self.leaf.next() {
+                        return Some(entry);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'a, K, V> Iterator for Iter<'a, K, V> {
+    type Item = &'a (K, V);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.leaf.next() {
+            Some(entry) => Some(entry),
+            None if self.branches.is_empty() => None,
+            None => self.next_leaf(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(tree: &Tree<u16, u16>, expected: &BTreeMap<u16, u16>) {
+        let entries: Vec<(u16, u16)> = tree.iter().copied().collect();
+        assert!(entries.iter().copied().eq(expected.iter().map(|(key, value)| (*key, *value))), "{entries:?}");
+        assert_eq!(tree.len(), expected.len());
+        for position in [0, 7, 100, 333] {
+            assert_eq!(tree.at(position).copied(), entries.get(position).copied());
+        }
+        for key in [0, 50, 200] {
+            assert_eq!(tree.get(|one| one.cmp(&key)).map(|(_, value)| value), expected.get(&key));
+            let from: Vec<u16> = tree.iter_from(|one| *one < key).map(|(key, _)| *key).collect();
+            assert!(from.iter().eq(expected.range(key..).map(|(key, _)| key)));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn is_a_map_whose_versions_stay(
+            start in 0u16..800,
+            changes in prop::collection::vec((0u16..600, any::<bool>(), any::<u16>()), 0..900),
+        ) {
+            let mut expected: BTreeMap<u16, u16> = (0..start).map(|key| (key, key)).collect();
+            let mut tree = Tree::from_sorted(expected.iter().map(|(key, value)| (*key, *value)).collect());
+            for chunk in changes.chunks(90) {
+                let (before, expected_before) = (tree.clone(), expected.clone());
+                for (key, is_put, value) in chunk {
+                    if *is_put {
+                        assert_eq!(tree.insert(*key, *value), expected.insert(*key, *value).is_none());
+                    } else {
+                        assert_eq!(tree.remove(key), expected.remove(key).is_some());
+                    }
+                    if let Some(value) = tree.get_mut(&(key / 2)) {
+                        *value ^= 1;
+                        *expected.get_mut(&(key / 2)).unwrap() ^= 1;
+                    }
+                }
+                check(&tree, &expected);
+                check(&before, &expected_before);
+                let (old, new) = Tree::differing(&before, &tree);
+                let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) = (old.into_iter().copied().collect(), new.into_iter().copied().collect());
+                let mut patched = expected_before;
+                old.keys().for_each(|key| { patched.remove(key); });
+                patched.extend(new);
+                assert_eq!(patched, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn one_change_of_many_is_found_quickly() {
+        let before = Tree::from_sorted((0..100_000).map(|key| (key, key)).collect());
+        let mut after = before.clone();
+        after.insert(77_777, 0);
+        let (old, new) = Tree::differing(&before, &after);
+        assert!(old.len() <= MOST && new.len() <= MOST && new.contains(&&(77_777, 0)));
+        assert!(Tree::differing(&after, &after.clone()).0.is_empty() && after.is_same(&after.clone()));
+    }
+}
