@@ -56,7 +56,7 @@ impl Judge {
         let loaded = self.opa(subject.version).map(|opa| load(opa, &subject.text, compiled.is_ok()));
         let judged_compile = match (&compiled, &loaded) {
             (Err(Answer::Panicked), _) => Some(("compiling panics", String::new())),
-            (Err(Answer::Refused(own)), Some(Ok(()))) if !is_known_refusal(own) => {
+            (Err(Answer::Refused(own)), Some(Ok(()))) if !is_known_refusal(&subject.text, own) => {
                 Some(("refused, not by OPA", own.clone()))
             }
             (Ok(_), Some(Err(Answer::Refused(opa)))) if !is_known_acceptance(&subject.text, opa) => {
