@@ -15,10 +15,16 @@ use crate::policy::engine::rego::evaluate::plan::{
 const PARAMETERS: &str = "parameters";
 
 /// Builtins whose answer is not a matter of their arguments alone, or that do something.
-pub(super) const NEVER: [&str; 10] = [
+pub(super) const NEVER: [&str; 15] = [
+    // Whether a certificate or token is valid depends on the time.
+    "crypto.x509.parse_and_verify_certificates",
+    "crypto.x509.parse_and_verify_certificates_with_options",
     "external_data",
     "http.send",
     "internal.print",
+    "io.jwt.decode_verify",
+    "io.jwt.encode_sign",
+    "io.jwt.encode_sign_raw",
     "net.lookup_ip_addr",
     "opa.runtime",
     "rand.intn",
