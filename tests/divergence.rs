@@ -45,7 +45,7 @@ fn cluster_scoped_objects_have_no_namespace_on_the_command_line() {
     assert!(errors.is_empty(), "{errors:?}");
     let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
     let context = EvalContext::offline();
-    let evaluation = validate(&snapshot, &Review::of_object(node.into(), None), context).unwrap();
+    let evaluation = validate(&snapshot, &Review::of_object(&node, None), context).unwrap();
     assert_eq!(evaluation.violations.len(), 1);
 }
 

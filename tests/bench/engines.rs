@@ -24,7 +24,7 @@ fn main() {
     let snapshot = snapshot(&objects);
     compile(&objects);
     for containers in [3, 23] {
-        table(&snapshot, &objects, &Review::of_object(pod(containers).into(), None), containers);
+        table(&snapshot, &objects, &Review::of_object(&pod(containers), None), containers);
     }
 }
 
@@ -33,7 +33,7 @@ const RULE: &str = "data.bench.violation";
 
 /// One line for each policy that matches.
 fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: usize) {
-    let bytes = review.object.as_ref().unwrap().value().to_string().len();
+    let bytes = review.object.as_ref().unwrap().value().to_json().to_string().len();
     println!("\nPod of {containers} containers, {bytes} bytes; microseconds an evaluation, median");
     println!("{:<44} {:>9} {:>9} {:>7}", "policy", "admit", "regorus", "ratio");
     let document = Document::from_review(review);
@@ -84,7 +84,7 @@ fn regorus_engine(objects: &[Object], one: &CompiledConstraint, review: &Review)
         engine.add_policy(format!("module{number}"), module).map_err(|error| format!("{error:#}"))?;
     }
     let parameters = one.constraint.parameters().cloned().unwrap_or_else(|| json!({}));
-    let object = review.object.as_ref().map(|object| object.value());
+    let object = review.object.as_ref().map(|object| object.value().to_json());
     let request = json!({"object": object, "operation": "", "uid": "", "oldObject": null, "userInfo": {},
         "kind": {"group": "", "version": "v1", "kind": "Pod"}, "namespace": "default", "name": "web"});
     let input = json!({"parameters": parameters, "review": request}).to_string();

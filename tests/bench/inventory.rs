@@ -52,7 +52,7 @@ fn table(count: usize) {
         ("K8sUniqueServiceSelector", service(count / 2, 0), service as fn(usize, usize) -> Object),
         ("UniqueHost", ingress(count / 2, 0), ingress),
     ] {
-        let review = Document::from_review(&Review::of_object(reviewed.into(), None));
+        let review = Document::from_review(&Review::of_object(&reviewed, None));
         let one = snapshot.constraints().iter().find(|one| one.constraint.kind() == kind).unwrap().clone();
         let evaluate = |indexes| {
             let inventory = snapshot.inventory().document();

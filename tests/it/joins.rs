@@ -239,7 +239,7 @@ proptest! {
             }
             snapshot = rebuilt(&store, &snapshot);
             let fresh = rebuilt(&store, &Snapshot::default());
-            let review = Document::from_review(&Review::of_object(reviewed.object().into(), None));
+            let review = Document::from_review(&Review::of_object(&reviewed.object(), None));
             for one in snapshot.constraints() {
                 let kind = one.constraint.kind();
                 let scan = judge(one, &snapshot, &review, None);
@@ -260,7 +260,7 @@ fn indexes_of_another_version_are_not_used() {
     store.apply(Change::Sync(thing.object()));
     let full = rebuilt(&store, &empty);
     let review = Thing { name: 2, ..thing.clone() }.object();
-    let review = Document::from_review(&Review::of_object(review.into(), None));
+    let review = Document::from_review(&Review::of_object(&review, None));
     let one = full.constraints().iter().find(|one| one.constraint.kind() == "Host").unwrap();
     assert_eq!(judge(one, &full, &review, empty.indexes("Host")).unwrap().len(), 1);
     assert_eq!(judge(one, &empty, &review, full.indexes("Host")).unwrap().len(), 0);

@@ -32,7 +32,7 @@ fn constraint(kind: &str, name: &str, spec: Value) -> Object {
 fn messages(snapshot: &Snapshot) -> Vec<String> {
     let pod = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}}));
     let context = EvalContext { point: EnforcementPoint::Webhook, ..EvalContext::offline() };
-    let evaluation = validate(snapshot, &Review::of_object(pod.into(), None), context).unwrap();
+    let evaluation = validate(snapshot, &Review::of_object(&pod, None), context).unwrap();
     evaluation.violations.iter().map(admit::policy::evaluate::Violation::line).collect()
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
+use crate::model::review::ReviewedObject;
 use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
@@ -23,7 +24,7 @@ pub struct Snapshot {
     templates: BTreeMap<String, Arc<CompiledTemplate>>,
     constraints: Vec<Arc<CompiledConstraint>>,
     index: MatchIndex,
-    namespaces: BTreeMap<String, Arc<Object>>,
+    namespaces: BTreeMap<String, Arc<ReviewedObject>>,
     inventory: Inventory,
     /// By kind of constraint.
     indexes: BTreeMap<String, Arc<Indexes>>,
@@ -87,7 +88,7 @@ impl Snapshot {
     }
 
     /// A Namespace by its name.
-    pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
+    pub fn namespace(&self, name: &str) -> Option<&Arc<ReviewedObject>> {
         self.namespaces.get(name)
     }
 

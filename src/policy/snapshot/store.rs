@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::model::review::ReviewedObject;
 use crate::policy::engine::Pool;
 use crate::policy::inventory::Inventory;
 
@@ -42,7 +43,7 @@ pub enum ReplacedKind {
 pub struct Store {
     pub(super) templates: BTreeMap<String, Arc<Object>>,
     pub(super) constraints: BTreeMap<(String, String), Arc<Object>>,
-    pub(super) namespaces: BTreeMap<String, Arc<Object>>,
+    pub(super) namespaces: BTreeMap<String, Arc<ReviewedObject>>,
     pub(super) inventory: Inventory,
     /// What objects of the inventory share.
     pool: Pool,
@@ -93,7 +94,7 @@ impl Store {
                 self.constraints.insert((object.gvk().kind.clone(), name), Arc::new(object));
             }
             "" if object.is_namespace() => {
-                self.namespaces.insert(name, Arc::new(object));
+                self.namespaces.insert(name, Arc::new(ReviewedObject::from(&object)));
             }
             _ => {}
         }

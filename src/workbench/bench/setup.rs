@@ -134,8 +134,7 @@ impl Prepared {
 
 /// The objects as reviews, each with its Namespace when that is among them.
 pub(super) fn reviews(prepared: &Prepared) -> Vec<Review> {
-    let review = |object: &Arc<Object>| {
-        Review::of_object(Arc::clone(object), prepared.snapshot.namespace(object.namespace()).cloned())
-    };
+    let review =
+        |object: &Arc<Object>| Review::of_object(object, prepared.snapshot.namespace(object.namespace()).cloned());
     prepared.data.iter().map(review).collect()
 }

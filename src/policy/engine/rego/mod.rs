@@ -17,7 +17,6 @@ pub mod evaluate;
 pub mod query;
 mod second_opinion;
 pub mod syntax;
-pub mod value;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +24,7 @@ use std::sync::Arc;
 
 use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, Notes, RegoEngine, limits};
 use crate::model::api::{Module as SourceModule, RegoSource};
+use crate::model::value::Value;
 use builtins::Caches;
 use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
@@ -33,10 +33,9 @@ use evaluate::budget::{Breach, Limits};
 use evaluate::{Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
-use value::Value;
 
+pub use crate::model::value::{self, Pool};
 pub use document::Document;
-pub use value::Pool;
 
 /// Name of a template's main module in messages, as Gatekeeper shows it.
 const MAIN_MODULE: &str = "template";

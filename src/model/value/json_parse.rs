@@ -27,14 +27,22 @@ pub struct JsonError {
     pub offset: usize,
 }
 
+/// The message of an error about nesting.
+pub const TOO_DEEP: &str = "exceeded max depth";
+
 /// Reads one JSON value and nothing behind it but white space.
 pub fn parse_json(text: &str, mode: NumberMode) -> Result<Value, JsonError> {
-    Parser { text, offset: 0, mode }.document()
+    parse_json_within(text, mode, MAX_DEPTH)
+}
+
+/// The same with another limit of nesting.
+pub fn parse_json_within(text: &str, mode: NumberMode, max_depth: usize) -> Result<Value, JsonError> {
+    Parser { text, offset: 0, mode, max_depth }.document()
 }
 
 /// Whether `text` is a number by JSON's grammar.
 pub fn is_json_number(text: &str) -> bool {
-    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten };
+    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten, max_depth: MAX_DEPTH };
     parser.skip_number().is_ok() && parser.offset == text.len()
 }
 
@@ -42,6 +50,7 @@ struct Parser<'a> {
     text: &'a str,
     offset: usize,
     mode: NumberMode,
+    max_depth: usize,
 }
 
 /// A collection that is not closed yet.
@@ -81,12 +90,13 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some(b'{') => self.open_object(open),
             Some(b'[') => {
+                self.check_depth(open)?;
                 self.offset += 1;
                 self.skip_space();
                 if self.take(b']') {
                     return Ok(Some(Value::array(Vec::new())));
                 }
-                self.push(open, Open::Array(Vec::new()))?;
+                open.push(Open::Array(Vec::new()));
                 Ok(None)
             }
             Some(b'"') => Ok(Some(Value::String(self.string()?))),
@@ -100,13 +110,14 @@ impl<'a> Parser<'a> {
     }
 
     fn open_object(&mut self, open: &mut Vec<Open>) -> Result<Option<Value>, JsonError> {
+        self.check_depth(open)?;
         self.offset += 1;
         self.skip_space();
         if self.take(b'}') {
             return Ok(Some(Value::object(Vec::new())));
         }
         let key = self.key()?;
-        self.push(open, Open::Object(Vec::new(), key))?;
+        open.push(Open::Object(Vec::new(), key));
         Ok(None)
     }
 
@@ -124,6 +135,7 @@ impl<'a> Parser<'a> {
                 open.pop();
                 Ok(Some(closed))
             }
+            _ if self.peek().is_none() => Err(self.error("unexpected end of JSON input")),
             _ if !self.take(b',') => Err(self.error("expected a comma or the end of the collection")),
             Some(Open::Object(_, key)) => {
                 self.skip_space();
@@ -134,21 +146,27 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn push(&self, open: &mut Vec<Open>, collection: Open) -> Result<(), JsonError> {
-        if open.len() >= MAX_DEPTH {
-            return Err(self.error("exceeded max depth"));
-        }
-        open.push(collection);
-        Ok(())
+    /// Whether one more collection may be opened.
+    fn check_depth(&self, open: &[Open]) -> Result<(), JsonError> {
+        if open.len() >= self.max_depth { Err(self.error(TOO_DEEP)) } else { Ok(()) }
     }
 
     fn key(&mut self) -> Result<Value, JsonError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.error("invalid character looking for beginning of object key string"));
+        match self.peek() {
+            Some(b'"') => {}
+            Some(_) => return Err(self.error("invalid character looking for beginning of object key string")),
+            None => return Err(self.error("unexpected end of JSON input")),
         }
         let key = self.string()?;
         self.skip_space();
-        if self.take(b':') { Ok(Value::String(key)) } else { Err(self.error("invalid character after object key")) }
+        match self.peek() {
+            Some(b':') => {
+                self.offset += 1;
+                Ok(Value::String(key))
+            }
+            Some(_) => Err(self.error("invalid character after object key")),
+            None => Err(self.error("unexpected end of JSON input")),
+        }
     }
 
     fn word(&mut self, word: &str, value: Value) -> Result<Option<Value>, JsonError> {
