@@ -37,12 +37,12 @@ pub fn parse_json(text: &str, mode: NumberMode) -> Result<Value, JsonError> {
 
 /// The same with another limit of nesting.
 pub fn parse_json_within(text: &str, mode: NumberMode, max_depth: usize) -> Result<Value, JsonError> {
-    Parser { text, offset: 0, mode, max_depth }.document()
+    Parser { text, offset: 0, mode, max_depth, keys: Vec::new() }.document()
 }
 
 /// Whether `text` is a number by JSON's grammar.
 pub fn is_json_number(text: &str) -> bool {
-    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten, max_depth: MAX_DEPTH };
+    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten, max_depth: MAX_DEPTH, keys: Vec::new() };
     parser.skip_number().is_ok() && parser.offset == text.len()
 }
 
@@ -51,6 +51,18 @@ struct Parser<'a> {
     offset: usize,
     mode: NumberMode,
     max_depth: usize,
+    /// Keys seen last, by their [`place`]: most keys of a document are there many times.
+    keys: Vec<Option<Arc<str>>>,
+}
+
+/// How many keys are remembered.
+const KNOWN_KEYS: usize = 128;
+
+/// Where a key is remembered.
+fn place(key: &str) -> usize {
+    let bytes = key.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+    (key.len() + 7 * at(0) + 31 * at(key.len() / 2) + 61 * at(key.len().wrapping_sub(1))) % KNOWN_KEYS
 }
 
 /// A collection that is not closed yet.
@@ -157,7 +169,7 @@ impl<'a> Parser<'a> {
             Some(_) => return Err(self.error("invalid character looking for beginning of object key string")),
             None => return Err(self.error("unexpected end of JSON input")),
         }
-        let key = self.string()?;
+        let key = self.string_as(Self::known_key)?;
         self.skip_space();
         match self.peek() {
             Some(b':') => {
@@ -209,7 +221,23 @@ impl<'a> Parser<'a> {
         if count == 0 { Err(self.error("invalid character in numeric literal")) } else { Ok(()) }
     }
 
+    fn known_key(&mut self, key: &str) -> Arc<str> {
+        if self.keys.is_empty() {
+            self.keys.resize(KNOWN_KEYS, None);
+        }
+        let Some(known) = self.keys.get_mut(place(key)) else { return Arc::from(key) };
+        match known {
+            Some(known) if **known == *key => Arc::clone(known),
+            _ => Arc::clone(known.insert(Arc::from(key))),
+        }
+    }
+
     fn string(&mut self) -> Result<Arc<str>, JsonError> {
+        self.string_as(|_, text| Arc::from(text))
+    }
+
+    /// A string, made by `make` where it has no escapes.
+    fn string_as(&mut self, make: fn(&mut Self, &str) -> Arc<str>) -> Result<Arc<str>, JsonError> {
         self.offset += 1;
         let mut unescaped = String::new();
         loop {
@@ -223,7 +251,7 @@ impl<'a> Parser<'a> {
                 Some(b'"') => {
                     self.offset += 1;
                     if unescaped.is_empty() {
-                        return Ok(Arc::from(plain));
+                        return Ok(make(self, plain));
                     }
                     unescaped.push_str(plain);
                     return Ok(Arc::from(unescaped));
@@ -285,7 +313,9 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_space(&mut self) {
-        self.offset += self.rest().bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.offset += 1;
+        }
     }
 
     fn take(&mut self, byte: u8) -> bool {
