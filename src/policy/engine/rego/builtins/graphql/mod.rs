@@ -16,6 +16,8 @@ mod query;
 mod read;
 mod schema;
 mod schema_text;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod values;
 mod write;
