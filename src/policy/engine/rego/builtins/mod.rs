@@ -16,6 +16,7 @@ mod encoding;
 mod glob;
 mod go_url;
 mod graph;
+mod graphql;
 mod http;
 mod json_patch;
 mod jwt;
@@ -116,6 +117,7 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     glob::TABLE,
     graph::TABLE,
+    graphql::TABLE,
     http::TABLE,
     json_patch::TABLE,
     jwt::TABLE,
