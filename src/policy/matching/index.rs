@@ -232,8 +232,7 @@ mod tests {
     }
 
     fn index(all: &[Value]) -> (Vec<Match>, MatchIndex) {
-        let all: Vec<Match> =
-            all.iter().map(|value| Match::parse(value, FieldPath::root(), &mut Vec::new())).collect();
+        let all: Vec<Match> = all.iter().map(|value| Match::parse(value, FieldPath::root(), &mut Vec::new())).collect();
         let index = MatchIndex::new(&all);
         (all, index)
     }

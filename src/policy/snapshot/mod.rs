@@ -79,6 +79,11 @@ impl Snapshot {
         &self.constraints
     }
 
+    /// Constraints that are set aside now, and why; ordered by kind and name.
+    pub fn set_aside(&self) -> impl Iterator<Item = (&Arc<CompiledConstraint>, String)> {
+        self.constraints.iter().filter_map(|one| Some((one, one.breaker.explanation()?)))
+    }
+
     /// Constraints that can apply to the review, ordered by kind and name.
     pub fn candidates(&self, review: &Review) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
         self.index.candidates(review).into_iter().filter_map(|position| self.constraints.get(position))
