@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that only some may name: folders end with a slash, files do not. Crates not listed are free to all.
-const OWNERS: [(&str, &[&str]); 33] = [
+const OWNERS: [(&str, &[&str]); 34] = [
     ("annotate_snippets", &["workbench/"]),
     ("anstream", &["cli/", "main.rs"]),
     ("anstyle", &["cli/", "main.rs"]),
@@ -44,6 +44,7 @@ const OWNERS: [(&str, &[&str]); 33] = [
     ("json_patch", &["policy/mutation/"]),
     ("k8s_openapi", &["server/"]),
     ("kube", &["server/"]),
+    ("mimalloc", &["main.rs"]),
     ("opentelemetry", &["server/"]),
     ("opentelemetry_otlp", &["server/"]),
     ("p224", &["policy/engine/rego/builtins/keys/"]),

@@ -124,8 +124,8 @@ pub async fn run(
     bound: tokio::sync::oneshot::Sender<BoundAddresses>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
-    let metrics = Arc::new(Metrics::new());
     let snapshots = Arc::new(SnapshotHandle::default());
+    let metrics = Arc::new(Metrics::new().watching(snapshots.clone()));
     let (ready_sender, ready) = watch::channel(false);
     let (report_sender, reports) = watch::channel(writer::Report::default());
 

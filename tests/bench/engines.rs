@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what is broken")]
 
 mod common;
+#[path = "common/report.rs"]
+mod report;
 
 use std::sync::Arc;
 
@@ -17,13 +19,19 @@ use admit::policy::engine::{Deadline, Document, Input};
 use admit::policy::matching;
 use admit::policy::snapshot::{BuildOptions, Change, CompiledConstraint, Snapshot, Store, build};
 use common::{median_of, pod, policies, snapshot};
+use report::{Row, head, micros, row, times};
 use serde_json::{Value, json};
 
+/// What the program has, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
+    head();
     let objects = policies();
     let snapshot = snapshot(&objects);
     compile(&objects);
-    for containers in [3, 23] {
+    for containers in [2, 12] {
         table(&snapshot, &objects, &Review::of_object(&pod(containers), None), containers);
     }
 }
@@ -33,9 +41,7 @@ const RULE: &str = "data.bench.violation";
 
 /// One line for each policy that matches.
 fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: usize) {
-    let bytes = review.object.as_ref().unwrap().value().to_json().to_string().len();
-    println!("\nPod of {containers} containers, {bytes} bytes; microseconds an evaluation, median");
-    println!("{:<44} {:>9} {:>9} {:>7}", "policy", "admit", "regorus", "ratio");
+    let part = format!("evaluation, {containers} containers");
     let document = Document::from_review(review);
     let (mut sums, mut smallest) = ((0.0, 0.0), f64::MAX);
     let matches = |one: &&Arc<CompiledConstraint>| matching::matches(&one.constraint.criteria, review).unwrap_or(false);
@@ -47,7 +53,9 @@ fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: u
         let mut engine = match attempt {
             Ok(engine) => engine,
             Err(error) => {
-                println!("{:<44} regorus fails: {}", one.constraint.kind(), error.lines().last().unwrap_or_default());
+                let reference =
+                    format!("regorus fails: {}", error.lines().last().unwrap_or_default().replace('|', "/"));
+                row(&part, Row { case: one.constraint.kind(), reference, ..Row::default() });
                 continue;
             }
         };
@@ -55,11 +63,16 @@ fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: u
         let input = Input { review: &document, parameters: &one.parameters, inventory, indexes: None };
         let fast = median_of(|| drop(one.program.evaluate(input, Deadline::none())));
         let slow = median_of(|| drop(engine.eval_rule(RULE.to_owned())));
-        println!("{:<44} {fast:>9.2} {slow:>9.2} {:>6.1}x", one.constraint.kind(), slow / fast);
+        print(&part, one.constraint.kind(), fast, slow);
         sums = (sums.0 + fast, sums.1 + slow);
         smallest = f64::min(smallest, slow / fast);
     }
-    println!("{:<44} {:>9.2} {:>9.2} {:>6.1}x, smallest {smallest:.1}x", "sum", sums.0, sums.1, sums.1 / sums.0);
+    print(&part, &format!("all of them; smallest ratio {smallest:.1}×"), sums.0, sums.1);
+}
+
+fn print(part: &str, case: &str, fast: f64, slow: f64) {
+    let (figure, reference) = (micros(fast), format!("regorus {}", micros(slow)));
+    row(part, Row { case, figure, reference, ratio: times(slow / fast), ..Row::default() });
 }
 
 /// regorus with a template's source as it stands, and the same input.
@@ -98,5 +111,6 @@ fn compile(objects: &[Object]) {
     let mut store = Store::default();
     templates.iter().for_each(|one| store.apply(Change::Apply((*one).clone())));
     let median = median_of(|| drop(build(&store, &Snapshot::default(), BuildOptions::default())));
-    println!("{} templates compile in {:.2} ms", templates.len(), median / 1e3);
+    let case = format!("{} templates, from their text to what runs", templates.len());
+    row("compilation", Row { case: &case, figure: micros(median), ..Row::default() });
 }

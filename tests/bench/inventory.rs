@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what is broken")]
 
+#[path = "common/report.rs"]
+mod report;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,7 +15,12 @@ use admit::model::object::Object;
 use admit::model::review::Review;
 use admit::policy::engine::{Deadline, Document, Input};
 use admit::policy::snapshot::{BuildOptions, Change, Snapshot, Store, build};
+use report::{Row, head, micros, resident_mib, row, times};
 use serde_json::{Value, json};
+
+/// What the program has, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PERIOD: Duration = Duration::from_millis(500);
 
@@ -28,10 +36,7 @@ violation contains {"msg": msg} if {
 }"#;
 
 fn main() {
-    println!(
-        "{:>8} {:<26} {:>11} {:>11} {:>11} {:>11}",
-        "objects", "policy", "index us", "scan us", "store us", "build us"
-    );
+    head();
     for count in [1_000, 10_000, 100_000] {
         table(count);
     }
@@ -73,19 +78,18 @@ fn table(count: usize) {
             snapshot = build(&store, &snapshot, BuildOptions::default()).0;
             built.push(started.elapsed());
         }
-        println!(
-            "{count:>8} {kind:<26} {by_index:>11.2} {by_scan:>11.2} {:>11.2} {:>11.2}",
-            median(stored),
-            median(built)
-        );
+        let reference = format!("scan {}", micros(by_scan));
+        let case = format!("{count} of a kind: {kind}, by index");
+        let figure = micros(by_index);
+        row("inventory", Row { case: &case, figure, reference, ratio: times(by_scan / by_index), ..Row::default() });
+        let case = format!("{count} of a kind: one changes, {kind} in force");
+        row("inventory", Row { case: &case, figure: micros(median(stored) + median(built)), ..Row::default() });
     }
-    println!(
-        "{:>8} {} bytes an object by count, {} by resident memory; first indexes in {:.0} ms",
-        "",
-        snapshot.inventory().footprint() / (2 * count),
-        grown / (2 * count),
-        first.as_secs_f64() * 1e3
-    );
+    let counted = format!("{} bytes an object by count", snapshot.inventory().footprint() / (2 * count));
+    let memory = format!("{} bytes an object", grown / (2 * count));
+    let case = format!("{count} of each of two kinds: first snapshot");
+    let figure = micros(first.as_secs_f64() * 1e6);
+    row("inventory", Row { case: &case, figure, reference: counted, memory, ..Row::default() });
 }
 
 fn median_of(mut run: impl FnMut(usize)) -> f64 {
@@ -104,10 +108,8 @@ fn median(mut samples: Vec<Duration>) -> f64 {
     samples[samples.len() / 2].as_secs_f64() * 1e6
 }
 
-/// Bytes of this process in memory; zero where the system does not say.
 fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
+    (resident_mib() * 1024.0 * 1024.0) as usize
 }
 
 fn policies() -> Vec<Object> {

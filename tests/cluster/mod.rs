@@ -1,5 +1,6 @@
 //! Against a real kube-apiserver and etcd: kubectl applies, the API server asks, admit answers.
 
+mod containment;
 mod enforcement;
 mod environment;
 mod lifecycle;
@@ -32,7 +33,11 @@ fn prepared() -> &'static Environment {
 }
 
 fn start(environment: &'static Environment) -> AdmitServer {
-    AdmitServer::start(environment, &["--shutdown-delay=0"])
+    start_with(environment, &["--shutdown-delay=0"])
+}
+
+fn start_with(environment: &'static Environment, arguments: &[&str]) -> AdmitServer {
+    AdmitServer::start(environment, arguments)
 }
 
 /// Waits until the API server serves the kind of a constraint, and applies it.

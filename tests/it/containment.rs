@@ -1,10 +1,11 @@
 //! Policies that would run for ever or fill the memory: stopped in time, without harm to others, and in the end set aside.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::webhook::{ask, metrics, request};
+use super::webhook::{Running, ask, metrics, request};
 
 /// For the server of `webhook`: objects named `runaway-…` match one of these, and one policy that says no as always.
 pub(super) const POLICIES: &str = r#"
@@ -110,4 +111,51 @@ fn runaway_policies_are_stopped_and_set_aside() {
     let breaches = "gatekeeper_constraint_evaluation_breaches_total{constraint_kind=\"K8sRunsAway\",\
                     constraint_name=\"loops\",limit=\"time\"} 3";
     assert!(metrics().contains(breaches), "{}", metrics());
+    let aside = "gatekeeper_constraint_set_aside{constraint_kind=\"K8sRunsAway\",constraint_name=\"loops\"} 1";
+    assert!(metrics().contains(aside), "{}", metrics());
+}
+
+/// Those of the benchmark, which measures what memory they leave behind.
+const MORE_RUNAWAYS: &str = include_str!("../bench/runaways.yaml");
+const HOWS: [&str; 7] = ["range", "width", "networks", "squares", "product", "texts", "all"];
+/// The patience that requests state.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[test]
+fn ordinary_requests_are_judged_as_ever_beside_runaways() {
+    let server = Running::start(MORE_RUNAWAYS);
+    let names = ["bad", "so-so", "good"];
+    let expected = names.map(|name| server.ask(&request(name)));
+    let stop = AtomicBool::new(false);
+    let timed = |name: &str| {
+        let started = Instant::now();
+        let answer = server.ask(&request(name));
+        assert!(started.elapsed() < PATIENCE, "{name}: {:?}", started.elapsed());
+        answer
+    };
+    let answered = std::thread::scope(|scope| {
+        let ordinary = scope.spawn(|| {
+            let mut answered = 0;
+            while !stop.load(Ordering::Relaxed) {
+                for (name, expected) in names.iter().zip(&expected) {
+                    assert_eq!(&timed(name), expected);
+                    answered += 1;
+                }
+            }
+            answered
+        });
+        let run_away = |how| {
+            for turn in 0..4 {
+                let answer = timed(&format!("runaway-{how}-{turn}"));
+                assert_eq!(answer["response"]["allowed"], Value::Bool(false), "{how}: {answer}");
+            }
+        };
+        let runaways = HOWS.map(|how| scope.spawn(move || run_away(how)));
+        let ended = runaways.map(|thread| thread.join().is_ok());
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ended, [true; HOWS.len()]);
+        ordinary.join().unwrap()
+    });
+    assert!(answered > 0);
+    assert_eq!(server.ask(&request("bad")), expected[0]);
 }

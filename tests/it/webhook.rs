@@ -12,8 +12,8 @@ use admit::server::{
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
 
-/// One server for all tests here; it ends with the process.
-struct Running {
+/// A server; it ends with the process.
+pub(super) struct Running {
     addresses: BoundAddresses,
     authority: String,
 }
@@ -54,20 +54,42 @@ spec:
   parameters: {text: seen}
 "#;
 
+/// One for all tests here.
 fn running() -> &'static Running {
     static RUNNING: std::sync::OnceLock<Running> = std::sync::OnceLock::new();
-    RUNNING.get_or_init(|| {
+    RUNNING.get_or_init(|| Running::start(super::containment::POLICIES))
+}
+
+impl Running {
+    /// With the policies above, and more.
+    pub(super) fn start(more_policies: &str) -> Self {
+        let policies = format!("{POLICIES}---\n{more_policies}");
         let certificate = self_signed().unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(directory.path(), &sender));
-        Running { addresses: addresses.recv().unwrap(), authority: certificate.authority }
-    })
+        std::thread::spawn(move || serve(directory.path(), &policies, &sender));
+        Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
+    }
+
+    fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut client = LoopbackClient::connect(self.addresses.webhook, &self.authority).await.unwrap();
+            let (status, body) = client.post(path, body).await.unwrap();
+            (status, String::from_utf8(body).unwrap())
+        })
+    }
+
+    pub(super) fn ask(&self, review: &Value) -> Value {
+        let (status, body) = self.post("/v1/admit?timeout=5s", serde_json::to_vec(review).unwrap());
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Value>(&body).unwrap()
+    }
 }
 
-fn serve(certificates: &std::path::Path, started: &mpsc::Sender<BoundAddresses>) {
+fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
     let options = ServeOptions {
         address: loopback(),
@@ -83,8 +105,7 @@ fn serve(certificates: &std::path::Path, started: &mpsc::Sender<BoundAddresses>)
         build: BuildOptions::default(),
         pod_namespace: "admit-system".to_owned(),
     };
-    let (objects, diagnostics) =
-        read_texts(&[("policies.yaml", &format!("{POLICIES}{}", super::containment::POLICIES))]);
+    let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -105,13 +126,7 @@ fn serve(certificates: &std::path::Path, started: &mpsc::Sender<BoundAddresses>)
 }
 
 fn post(path: &str, body: Vec<u8>) -> (u16, String) {
-    let running = running();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut client = LoopbackClient::connect(running.addresses.webhook, &running.authority).await.unwrap();
-        let (status, body) = client.post(path, body).await.unwrap();
-        (status, String::from_utf8(body).unwrap())
-    })
+    running().post(path, body)
 }
 
 pub(super) fn request(name: &str) -> Value {
@@ -121,9 +136,7 @@ pub(super) fn request(name: &str) -> Value {
 }
 
 pub(super) fn ask(review: &Value) -> Value {
-    let (status, body) = post("/v1/admit?timeout=5s", serde_json::to_vec(review).unwrap());
-    assert_eq!(status, 200, "{body}");
-    serde_json::from_str::<Value>(&body).unwrap()
+    running().ask(review)
 }
 
 /// What is exposed to Prometheus.

@@ -112,13 +112,12 @@ pub fn validate_noting(
 ) -> Result<Evaluation, ReviewFailure> {
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
-    let kinds = review.objects().map(|object| object.gvk().kind.as_str());
-    for constraint in snapshot.candidates(kinds) {
+    for constraint in snapshot.candidates(review) {
         let actions = constraint.constraint.enforcement.actions_at(context.point);
         if actions.is_empty() || !template_applies(constraint, review, context.point) {
             continue;
         }
-        let actions: Vec<EnforcementAction> = actions.into_iter().cloned().collect();
+        let actions = || actions.iter().copied().cloned().collect::<Vec<EnforcementAction>>();
         match matching::matches(&constraint.constraint.criteria, review) {
             Ok(false) => continue,
             Ok(true) => {}
@@ -129,11 +128,11 @@ pub fn validate_noting(
                     review.display_name()
                 );
                 let constraint = Arc::clone(constraint);
-                evaluation.violations.push(Violation { constraint, message, details: None, actions });
+                evaluation.violations.push(Violation { constraint, message, details: None, actions: actions() });
                 continue;
             }
         }
-        matching.push(Matching { constraint, actions });
+        matching.push(Matching { constraint, actions: actions() });
     }
     evaluation.matched = matching.len();
     if !matching.is_empty() {

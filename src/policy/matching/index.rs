@@ -1,14 +1,35 @@
-//! Which constraints can apply to a kind at all, found without looking at each of them.
+//! Which constraints can apply to an object at all, found without looking at each of them.
+//!
+//! Looked at are the criteria that are constants on both sides: group, kind, and the name of the namespace. Promise: what
+//! is left out does not match, and would have failed to match before anything that cannot be told is asked. Selectors of
+//! labels, names, scope and source are not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
+use super::Subject;
 use crate::model::api::Match;
+use crate::model::object::Wildcard;
+use crate::model::review::Review;
 
-/// Positions of constraints by the kinds that their criteria name.
+/// Constraints, by their positions, under what their criteria name.
 #[derive(Debug, Default)]
 pub struct MatchIndex {
-    by_kind: BTreeMap<String, Vec<usize>>,
-    any_kind: Vec<usize>,
+    count: usize,
+    /// By kind, and within it by group.
+    by_kind: HashMap<String, ByGroup>,
+    /// Those of any kind, by group.
+    any_kind: ByGroup,
+    /// Those that some namespaces only are for.
+    included: Patterns,
+    /// Those that are for all namespaces but the excluded.
+    anywhere: Positions,
+    excluded: Patterns,
+}
+
+#[derive(Debug, Default)]
+struct ByGroup {
+    named: HashMap<String, Vec<usize>>,
+    any: Vec<usize>,
 }
 
 impl MatchIndex {
@@ -16,52 +37,293 @@ impl MatchIndex {
     pub fn new<'a>(all: impl IntoIterator<Item = &'a Match>) -> Self {
         let mut index = Self::default();
         for (position, criteria) in all.into_iter().enumerate() {
-            let names_all = |kinds: &[String]| kinds.is_empty() || kinds.iter().any(|kind| kind == "*");
-            if criteria.kinds.is_empty() || criteria.kinds.iter().any(|selector| names_all(&selector.kinds)) {
-                index.any_kind.push(position);
-                continue;
+            index.count = position + 1;
+            index.add_kinds(position, criteria);
+            match criteria.namespaces.as_slice() {
+                [] => index.anywhere.insert(position),
+                names => names.iter().for_each(|name| index.included.insert(name, position)),
             }
-            for kind in criteria.kinds.iter().flat_map(|selector| &selector.kinds) {
-                let positions = index.by_kind.entry(kind.clone()).or_default();
-                if positions.last() != Some(&position) {
-                    positions.push(position);
-                }
-            }
+            criteria.excluded_namespaces.iter().for_each(|name| index.excluded.insert(name, position));
         }
         index
     }
 
-    /// Positions that can apply to one of these kinds, in order.
-    pub fn candidates<'a>(&self, kinds: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
-        let mut positions = self.any_kind.clone();
-        for kind in kinds {
-            positions.extend(self.by_kind.get(kind).into_iter().flatten());
+    fn add_kinds(&mut self, position: usize, criteria: &Match) {
+        if criteria.kinds.is_empty() {
+            push(&mut self.any_kind.any, position);
         }
-        positions.sort_unstable();
-        positions.dedup();
-        positions
+        for selector in &criteria.kinds {
+            let groups = named(&selector.api_groups);
+            match named(&selector.kinds) {
+                None => self.any_kind.insert(groups, position),
+                Some(kinds) => kinds.iter().for_each(|kind| {
+                    self.by_kind.entry(kind.clone()).or_default().insert(groups, position);
+                }),
+            }
+        }
+    }
+
+    /// Positions that can apply to the review, in order.
+    pub fn candidates(&self, review: &Review) -> Vec<usize> {
+        let mut found = Positions::default();
+        let mut seen: Option<Subject<'_>> = None;
+        for object in review.objects() {
+            let subject = Subject::new(object, review);
+            // The old object is hardly ever of another kind or namespace.
+            if !seen.as_ref().is_some_and(|one| one.is_indexed_as(&subject)) {
+                found.add(&self.candidates_of(&subject));
+            }
+            seen = Some(subject);
+        }
+        found.iter().collect()
+    }
+
+    fn candidates_of(&self, subject: &Subject<'_>) -> Positions {
+        let gvk = subject.object.gvk();
+        let mut found = Positions::with_room_for(self.count);
+        for of_kind in [Some(&self.any_kind), self.by_kind.get(&gvk.kind)].into_iter().flatten() {
+            of_kind.of(&gvk.group).for_each(|position| found.insert(position));
+        }
+        // What is in no namespace is neither held back nor let through by namespaces.
+        let Some(namespace) = subject.namespace_name() else { return found };
+        let mut here = self.anywhere.clone();
+        self.included.matching(namespace).for_each(|position| here.insert(position));
+        self.excluded.matching(namespace).for_each(|position| here.remove(position));
+        found.keep(&here);
+        found
+    }
+}
+
+/// `None` for all, as criteria say it.
+fn named(list: &[String]) -> Option<&[String]> {
+    (!list.is_empty() && list.iter().all(|entry| entry != "*")).then_some(list)
+}
+
+fn push(positions: &mut Vec<usize>, position: usize) {
+    if positions.last() != Some(&position) {
+        positions.push(position);
+    }
+}
+
+impl ByGroup {
+    fn insert(&mut self, groups: Option<&[String]>, position: usize) {
+        match groups {
+            None => push(&mut self.any, position),
+            Some(groups) => {
+                groups.iter().for_each(|group| push(self.named.entry(group.clone()).or_default(), position));
+            }
+        }
+    }
+
+    fn of(&self, group: &str) -> impl Iterator<Item = usize> {
+        self.any.iter().chain(self.named.get(group).into_iter().flatten()).copied()
+    }
+}
+
+/// Positions under wildcards. A wildcard is found by looking up the beginnings and ends of a name, as long as there are
+/// wildcards of that length; only those with two stars are tried one after the other.
+#[derive(Debug, Default)]
+struct Patterns {
+    exact: HashMap<String, Vec<usize>>,
+    prefixes: Ends,
+    suffixes: Ends,
+    infixes: Vec<(Wildcard, usize)>,
+}
+
+#[derive(Debug, Default)]
+struct Ends {
+    lengths: BTreeSet<usize>,
+    positions: HashMap<String, Vec<usize>>,
+}
+
+impl Patterns {
+    fn insert(&mut self, pattern: &Wildcard, position: usize) {
+        let text = pattern.as_str();
+        match (text.strip_prefix('*'), text.strip_suffix('*')) {
+            (None, None) => push(self.exact.entry(text.to_owned()).or_default(), position),
+            (None, Some(prefix)) => self.prefixes.insert(prefix, position),
+            (Some(suffix), None) => self.suffixes.insert(suffix, position),
+            (Some(_), Some(_)) => self.infixes.push((pattern.clone(), position)),
+        }
+    }
+
+    fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let exact = self.exact.get(name).into_iter().flatten().copied();
+        let prefixes = self.prefixes.matching(move |length| name.get(..length));
+        let suffixes = self.suffixes.matching(move |length| name.get(name.len().checked_sub(length)?..));
+        let infixes = self.infixes.iter().filter(|(pattern, _)| pattern.matches(name)).map(|(_, position)| *position);
+        exact.chain(prefixes).chain(suffixes).chain(infixes)
+    }
+}
+
+impl Ends {
+    fn insert(&mut self, end: &str, position: usize) {
+        self.lengths.insert(end.len());
+        push(self.positions.entry(end.to_owned()).or_default(), position);
+    }
+
+    fn matching<'a>(&'a self, cut: impl Fn(usize) -> Option<&'a str> + 'a) -> impl Iterator<Item = usize> + 'a {
+        let found = self.lengths.iter().filter_map(move |length| self.positions.get(cut(*length)?));
+        found.flatten().copied()
+    }
+}
+
+/// A set of positions, one bit each.
+#[derive(Clone, Debug, Default)]
+struct Positions(Vec<u64>);
+
+impl Positions {
+    fn with_room_for(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(64)])
+    }
+
+    fn insert(&mut self, position: usize) {
+        if self.0.len() <= position / 64 {
+            self.0.resize(position / 64 + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word |= 1 << (position % 64);
+        }
+    }
+
+    fn remove(&mut self, position: usize) {
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word &= !(1 << (position % 64));
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    fn keep(&mut self, other: &Self) {
+        let others = other.0.iter().copied().chain(std::iter::repeat(0));
+        self.0.iter_mut().zip(others).for_each(|(word, other)| *word &= other);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(place, word)| {
+            let next = |rest: &u64| Some(rest & (rest - 1)).filter(|rest| *rest != 0);
+            let words = std::iter::successors(Some(*word).filter(|word| *word != 0), next);
+            words.map(move |rest| place * 64 + rest.trailing_zeros() as usize)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::object::FieldPath;
+    use crate::model::object::{FieldPath, Object};
+    use crate::model::review::ReviewedObject;
+    use crate::policy::matching::matches;
+
+    fn object(group: &str, kind: &str, namespace: &str) -> Object {
+        let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+        let mut value = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "shop"}});
+        if !namespace.is_empty() {
+            value["metadata"]["namespace"] = json!(namespace);
+        }
+        Object::from_value(value).unwrap()
+    }
+
+    fn index(all: &[Value]) -> (Vec<Match>, MatchIndex) {
+        let all: Vec<Match> = all.iter().map(|value| Match::parse(value, FieldPath::root(), &mut Vec::new())).collect();
+        let index = MatchIndex::new(&all);
+        (all, index)
+    }
 
     #[test]
     fn finds_named_and_general_constraints() {
-        let all = [
+        let (_, index) = index(&[
             json!({"kinds": [{"kinds": ["Pod", "Service"]}, {"kinds": ["Pod"]}]}),
             json!({}),
-            json!({"kinds": [{"kinds": ["Service"]}]}),
-            json!({"kinds": [{"kinds": ["*"]}]}),
-        ]
-        .map(|value| Match::parse(&value, FieldPath::root(), &mut Vec::new()));
-        let index = MatchIndex::new(&all);
-        assert_eq!(index.candidates(["Pod"]), [0, 1, 3]);
-        assert_eq!(index.candidates(["Service", "Service"]), [0, 1, 2, 3]);
-        assert_eq!(index.candidates(["Node"]), [1, 3]);
+            json!({"kinds": [{"apiGroups": ["apps"], "kinds": ["Service"]}]}),
+            json!({"kinds": [{"apiGroups": ["apps", ""], "kinds": ["*"]}]}),
+            json!({"namespaces": ["shop", "bank-*"]}),
+            json!({"excludedNamespaces": ["*op", "*a*"]}),
+        ]);
+        for (group, kind, namespace, expected) in [
+            ("", "Pod", "shop", vec![0, 1, 3, 4]),
+            ("", "Pod", "bank-1", vec![0, 1, 3, 4]),
+            ("", "Service", "other", vec![0, 1, 3, 5]),
+            ("apps", "Service", "other", vec![0, 1, 2, 3, 5]),
+            ("batch", "Job", "other", vec![1, 5]),
+            ("", "Node", "", vec![1, 3, 4, 5]),
+            // A Namespace is judged by its own name, which is `shop` here.
+            ("", "Namespace", "", vec![1, 3, 4]),
+        ] {
+            let review = Review::of_object(&object(group, kind, namespace), None);
+            assert_eq!(index.candidates(&review), expected, "{group}/{kind} in {namespace:?}");
+        }
+    }
+
+    #[test]
+    fn more_positions_than_a_word_has_bits_stay_in_order() {
+        let all: Vec<Value> = (0..200).map(|number| json!({"namespaces": [format!("n{}", number % 3)]})).collect();
+        let (_, index) = index(&all);
+        let expected: Vec<usize> = (0..200).filter(|number| number % 3 == 1).collect();
+        assert_eq!(index.candidates(&Review::of_object(&object("", "Pod", "n1"), None)), expected);
+    }
+
+    fn texts(choices: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
+        prop::collection::vec(prop::sample::select(choices), 0..3)
+    }
+
+    fn criteria() -> impl Strategy<Value = Value> {
+        let groups = || texts(&["", "apps", "*"]);
+        let kinds = || texts(&["Pod", "Namespace", "Node", "*"]);
+        let namespaces = || texts(&["shop", "bank", "sh*", "*op", "*o*", "*", "**", "", "a*b", "*é", "é*"]);
+        let selector = json!({"matchLabels": {"a": "b"}});
+        let kinds = prop::collection::vec((groups(), kinds()), 0..3);
+        let selectors = prop::sample::select(vec![None, Some(selector)]);
+        (kinds, namespaces(), namespaces(), selectors).prop_map(|(kinds, included, excluded, selector)| {
+            let kinds: Vec<Value> =
+                kinds.into_iter().map(|(groups, kinds)| json!({"apiGroups": groups, "kinds": kinds})).collect();
+            let mut value = json!({"kinds": kinds, "namespaces": included, "excludedNamespaces": excluded});
+            if let Some(selector) = selector {
+                value["namespaceSelector"] = selector;
+            }
+            value
+        })
+    }
+
+    fn objects() -> impl Strategy<Value = Object> {
+        let group = prop::sample::select(vec!["", "apps", "batch"]);
+        let kind = prop::sample::select(vec!["Pod", "Namespace", "Node"]);
+        let namespace = prop::sample::select(vec!["", "shop", "bank", "é", "aé", "o"]);
+        (group, kind, namespace).prop_map(|(group, kind, namespace)| object(group, kind, namespace))
+    }
+
+    proptest! {
+        /// Left out is only what does not match and does not err; and with nothing else to go by, nothing more stays.
+        #[test]
+        fn agrees_with_matching(
+            all in prop::collection::vec(criteria(), 1..80),
+            new in objects(),
+            old in prop::option::of(objects()),
+            namespace in prop::option::of(prop::sample::select(vec!["shop", "bank"])),
+        ) {
+            let (all, index) = index(&all);
+            let namespace = namespace.map(|name| {
+                let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+                Arc::new(ReviewedObject::from(&Object::from_value(value).unwrap()))
+            });
+            let mut review = Review::of_object(&new, namespace);
+            review.old_object = old.map(|old| Arc::new(ReviewedObject::from(&old)));
+            let found = index.candidates(&review);
+            for (position, criteria) in all.iter().enumerate() {
+                let is_candidate = found.contains(&position);
+                let outcome = matches(criteria, &review);
+                prop_assert!(is_candidate || outcome == Ok(false), "{criteria:?} is left out");
+                let is_constant = criteria.namespace_selector.is_none();
+                prop_assert!(!is_candidate || !is_constant || outcome == Ok(true), "{criteria:?} stays");
+            }
+        }
     }
 }

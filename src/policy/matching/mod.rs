@@ -1,5 +1,5 @@
-//! Does a constraint apply to a review. Gatekeeper's semantics to the letter; an index by kind keeps requests from
-//! looking at constraints that cannot apply.
+//! Does a constraint apply to a review. Gatekeeper's semantics to the letter; an index by kind and namespace keeps requests
+//! from looking at constraints that cannot apply.
 
 mod index;
 
@@ -27,8 +27,7 @@ pub enum MatchError {
 /// When it cannot be told; the first object that errs decides.
 pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchError> {
     for object in review.objects() {
-        let subject = Subject { object, namespace: review.namespace_object.as_deref(), source: review.source };
-        if subject.matches(criteria)? {
+        if Subject::new(object, review).matches(criteria)? {
             return Ok(true);
         }
     }
@@ -42,7 +41,17 @@ struct Subject<'a> {
     source: Source,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    fn new(object: &'a ReviewedObject, review: &'a Review) -> Self {
+        Self { object, namespace: review.namespace_object.as_deref(), source: review.source }
+    }
+
+    /// Whether an index finds the same for both.
+    fn is_indexed_as(&self, other: &Self) -> bool {
+        let (one, two) = (self.object.gvk(), other.object.gvk());
+        (&one.group, &one.kind, self.namespace_name()) == (&two.group, &two.kind, other.namespace_name())
+    }
+
     /// In Gatekeeper's order: a criterion that fails early hides the error of a later one.
     fn matches(&self, criteria: &Match) -> Result<bool, MatchError> {
         Ok(self.kind_matches(criteria)

@@ -66,7 +66,10 @@ pub fn build(store: &Store, previous: &Snapshot, options: BuildOptions) -> (Snap
     let mut errors = Vec::new();
     let templates = build_templates(store, previous, options, &mut errors);
     let constraints = build_constraints(store, previous, &templates, &mut errors);
-    let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
+    let is_same = constraints.len() == previous.constraints.len()
+        && constraints.iter().zip(&previous.constraints).all(|(now, before)| Arc::ptr_eq(now, before));
+    let criteria = || constraints.iter().map(|one| &one.constraint.criteria);
+    let index = if is_same { Arc::clone(&previous.index) } else { Arc::new(MatchIndex::new(criteria())) };
     let indexes = build_indexes(store, previous, &constraints);
     let snapshot = Snapshot {
         templates,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
-use crate::model::review::ReviewedObject;
+use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
@@ -23,7 +23,7 @@ pub use store::{Change, ReplacedKind, Store};
 pub struct Snapshot {
     templates: BTreeMap<String, Arc<CompiledTemplate>>,
     constraints: Vec<Arc<CompiledConstraint>>,
-    index: MatchIndex,
+    index: Arc<MatchIndex>,
     namespaces: BTreeMap<String, Arc<ReviewedObject>>,
     inventory: Inventory,
     /// By kind of constraint.
@@ -79,12 +79,14 @@ impl Snapshot {
         &self.constraints
     }
 
-    /// Constraints that can apply to one of these kinds, ordered by kind and name.
-    pub fn candidates<'a>(
-        &self,
-        kinds: impl IntoIterator<Item = &'a str>,
-    ) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
-        self.index.candidates(kinds).into_iter().filter_map(|position| self.constraints.get(position))
+    /// Constraints that are set aside now, and why; ordered by kind and name.
+    pub fn set_aside(&self) -> impl Iterator<Item = (&Arc<CompiledConstraint>, String)> {
+        self.constraints.iter().filter_map(|one| Some((one, one.breaker.explanation()?)))
+    }
+
+    /// Constraints that can apply to the review, ordered by kind and name.
+    pub fn candidates(&self, review: &Review) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
+        self.index.candidates(review).into_iter().filter_map(|position| self.constraints.get(position))
     }
 
     /// A Namespace by its name.

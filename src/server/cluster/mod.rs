@@ -1,6 +1,7 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
 mod constraint_crds;
+mod events;
 mod feed;
 mod status;
 mod watches;
@@ -22,7 +23,7 @@ use crate::policy::snapshot::SnapshotHandle;
 
 /// A Namespace is looked up while an API server waits: not for long.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
-/// Names this process in the API server's record of who set which field.
+/// Names this process in the API server's record of who set which field, and in Events.
 const FIELD_MANAGER: &str = "admit";
 
 /// How to reach the cluster, and who this process is in it.
@@ -85,10 +86,12 @@ impl Loops {
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let feed = feed::Feed::new(self.client.clone(), sender, crd_sender);
         let generate = constraint_crds::run(self.client.clone(), self.snapshots.clone(), self.reports.clone(), crds);
+        let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
         let statuses = status::run(self.client, self.options, self.snapshots, self.reports);
         vec![
             ("cluster feed", Box::pin(feed.run())),
             ("constraint CRD loop", Box::pin(generate)),
+            ("event loop", Box::pin(events)),
             ("status loop", Box::pin(statuses)),
         ]
     }

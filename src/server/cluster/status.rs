@@ -17,7 +17,7 @@ use tracing::warn;
 use super::ClusterOptions;
 use super::watches::resource;
 use crate::model::object::{FieldPath, Object, ObjectKey};
-use crate::policy::snapshot::{CompiledConstraint, ErrorPlace, ResourceError, Snapshot, SnapshotHandle};
+use crate::policy::snapshot::{ErrorPlace, ResourceError, Snapshot, SnapshotHandle};
 use crate::server::writer::{Report, ResourceState};
 
 /// Rest before trying again what the API server refused.
@@ -59,8 +59,7 @@ pub(super) async fn run(
 
 /// Constraints that are not evaluated for now, by their keys, and why.
 fn set_aside(snapshot: &Snapshot) -> BTreeMap<ObjectKey, String> {
-    let explained = |one: &Arc<CompiledConstraint>| Some((one.constraint.object.key(), one.breaker.explanation()?));
-    snapshot.constraints().iter().filter_map(explained).collect()
+    snapshot.set_aside().map(|(one, why)| (one.constraint.object.key(), why)).collect()
 }
 
 fn with_set_aside<'s>(state: &'s ResourceState, aside: &BTreeMap<ObjectKey, String>) -> Cow<'s, ResourceState> {

@@ -1,5 +1,6 @@
 //! Metrics under Gatekeeper's names, so that its dashboards and alerts go on working.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -10,7 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
+use crate::policy::snapshot::SnapshotHandle;
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -118,6 +121,13 @@ impl Metrics {
             metrics.ingestion_duration.clone(),
         );
         metrics
+    }
+
+    /// Adds what is read from the current snapshot.
+    #[must_use]
+    pub(crate) fn watching(mut self, snapshots: Arc<SnapshotHandle>) -> Self {
+        self.registry.register_collector(Box::new(SetAside(snapshots)));
+        self
     }
 
     /// Counts one answered request.

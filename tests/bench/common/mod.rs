@@ -1,5 +1,7 @@
 //! What benchmarks share: policies, Pods, medians.
 
+#![allow(dead_code, reason = "no benchmark needs all of it")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,20 +31,16 @@ pub(crate) fn policies() -> Vec<Object> {
     if let Some(directory) = std::env::var_os("ADMIT_BENCH_POLICIES") {
         return read(&[PathBuf::from(directory)]);
     }
-    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/general");
-    let mut objects = read(
-        &["requiredlabels", "containerlimits", "allowedrepos"].map(|name| policies.join(name).join("template.yaml")),
-    );
-    for (kind, parameters) in [
-        ("K8sRequiredLabels", json!({"labels": [{"key": "owner", "allowedRegex": "^[a-z0-9.-]+$"}]})),
-        ("K8sContainerLimits", json!({"cpu": "1", "memory": "1Gi"})),
-        ("K8sAllowedRepos", json!({"repos": ["gcr.io/prod/"]})),
-    ] {
-        let constraint = json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": kind,
-            "metadata": {"name": "bench"}, "spec": {"parameters": parameters}});
-        objects.push(Object::from_value(constraint).unwrap());
-    }
-    objects
+    ours()
+}
+
+/// Policies of the repository with one constraint each.
+pub(crate) fn ours() -> Vec<Object> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let policy = |name: &str| repository.join("policies/general").join(name).join("template.yaml");
+    let mut paths = ["requiredlabels", "containerlimits", "allowedrepos"].map(policy).to_vec();
+    paths.push(repository.join("tests/bench/constraints.yaml"));
+    read(&paths)
 }
 
 fn read(paths: &[PathBuf]) -> Vec<Object> {
