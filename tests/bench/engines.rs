@@ -100,7 +100,7 @@ fn compile(objects: &[Object]) {
     let templates: Vec<&Object> = objects.iter().filter(|one| one.gvk().kind == "ConstraintTemplate").collect();
     let mut store = Store::default();
     templates.iter().for_each(|one| store.apply(Change::Apply((*one).clone())));
-    let median = median_of(|| drop(build(&store, &Snapshot::default(), BuildOptions::default())));
+    let median = median_of(|| drop(build(&mut store, &Snapshot::default(), BuildOptions::default())));
     println!("{} templates compile in {:.2} ms", templates.len(), median / 1e3);
 }
 
@@ -148,7 +148,7 @@ fn read(paths: &[PathBuf]) -> Vec<Object> {
 fn snapshot(objects: &[Object]) -> Snapshot {
     let mut store = Store::default();
     objects.iter().for_each(|object| store.apply(Change::Apply(object.clone())));
-    let (snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    let (snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     snapshot
 }

@@ -81,6 +81,7 @@ fn serve(certificates: &std::path::Path, started: &mpsc::Sender<BoundAddresses>)
         shutdown_delay: Duration::ZERO,
         log_denies: false,
         build: BuildOptions::default(),
+        keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
     };
     let (objects, diagnostics) =

@@ -3,6 +3,7 @@
 mod breaker;
 pub mod limits;
 mod notes;
+pub mod reads;
 pub mod rego;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::model::object::FieldPath;
 pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use notes::Notes;
+pub use reads::InventoryReads;
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
 pub use rego::evaluate::InventoryLoop;
 pub use rego::{Document, Pool};
@@ -191,6 +193,13 @@ impl Program {
     pub fn inventory_loops(&self) -> &[InventoryLoop] {
         match self {
             Self::Rego(program) => program.inventory_loops(),
+        }
+    }
+
+    /// What it reads of the objects in the inventory, or may.
+    pub fn inventory_reads(&self) -> &InventoryReads {
+        match self {
+            Self::Rego(program) => program.inventory_reads(),
         }
     }
 

@@ -15,18 +15,30 @@ use crate::policy::matching::MatchIndex;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use handle::SnapshotHandle;
+use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
 /// Templates, constraints and what they are matched against. Complete, and never changed once built.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    templates: BTreeMap<String, Arc<CompiledTemplate>>,
-    constraints: Vec<Arc<CompiledConstraint>>,
-    index: MatchIndex,
-    namespaces: BTreeMap<String, Arc<Object>>,
+    policies: Arc<Policies>,
+    namespaces: Arc<BTreeMap<String, Arc<Object>>>,
     inventory: Inventory,
     /// By kind of constraint.
     indexes: BTreeMap<String, Arc<Indexes>>,
+}
+
+/// What templates and constraints alone make. Snapshots that differ in other resources share it.
+#[derive(Debug, Default)]
+struct Policies {
+    /// The state of the store that it was built of.
+    revision: Revision,
+    templates: BTreeMap<String, Arc<CompiledTemplate>>,
+    /// Templates by name that compile and wait for fields of the inventory.
+    waiting: BTreeMap<String, Arc<CompiledTemplate>>,
+    constraints: Vec<Arc<CompiledConstraint>>,
+    index: MatchIndex,
+    errors: Vec<ResourceError>,
 }
 
 /// A template that is in force.
@@ -68,14 +80,19 @@ impl CompiledTemplate {
 }
 
 impl Snapshot {
+    /// Whether the templates and constraints of both are one and the same, and what is wrong with them.
+    pub fn has_policies_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
     /// Templates in force, by kind of constraint.
     pub fn templates(&self) -> impl Iterator<Item = &Arc<CompiledTemplate>> {
-        self.templates.values()
+        self.policies.templates.values()
     }
 
     /// Constraints in force, ordered by kind and name.
     pub fn constraints(&self) -> &[Arc<CompiledConstraint>] {
-        &self.constraints
+        &self.policies.constraints
     }
 
     /// Constraints that can apply to one of these kinds, ordered by kind and name.
@@ -83,7 +100,8 @@ impl Snapshot {
         &self,
         kinds: impl IntoIterator<Item = &'a str>,
     ) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
-        self.index.candidates(kinds).into_iter().filter_map(|position| self.constraints.get(position))
+        let Policies { index, constraints, .. } = &*self.policies;
+        index.candidates(kinds).into_iter().filter_map(|position| constraints.get(position))
     }
 
     /// A Namespace by its name.

@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, Notes, RegoEngine, limits};
+use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, InventoryReads, Notes, RegoEngine, limits};
 use crate::model::api::{Module as SourceModule, RegoSource};
 use builtins::Caches;
 use compile::TEMPLATE_PACKAGE;
@@ -38,6 +38,10 @@ use value::Value;
 pub use document::Document;
 pub use value::Pool;
 
+thread_local! {
+    static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
+}
+
 /// Name of a template's main module in messages, as Gatekeeper shows it.
 const MAIN_MODULE: &str = "template";
 
@@ -47,6 +51,7 @@ pub struct RegoProgram {
     plan: Option<Plan>,
     second_opinion: Option<SecondOpinion>,
     is_referential: bool,
+    reads: InventoryReads,
     keeps_prints: bool,
     is_traced: bool,
 }
@@ -69,7 +74,13 @@ impl RegoProgram {
         };
         let CompileOptions { keeps_prints, is_traced, .. } = options;
         let is_referential = compile::reads_data(&compiled, "inventory");
-        Ok(Self { plan, second_opinion, is_referential, keeps_prints, is_traced })
+        let reads = match options.engine {
+            _ if !is_referential => InventoryReads::default(),
+            RegoEngine::Own if !is_traced => compile::inventory_reads(&compiled),
+            // Traces show whole objects; regorus is not known to leave alone what a policy does not read.
+            RegoEngine::Own | RegoEngine::Regorus | RegoEngine::Both => InventoryReads::everything(),
+        };
+        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced })
     }
 
     pub(super) fn folds(&self) -> Folds {
@@ -80,9 +91,14 @@ impl RegoProgram {
     /// program that has no use for them.
     pub(super) fn index(&self, inventory: &Document, earlier: Option<&Joins>) -> Option<Joins> {
         let plan = self.plan.as_ref().filter(|plan| plan.has_joins())?;
-        let attempt = || plan.index(inventory.value(), earlier, &mut Caches::default());
+        let attempt = || CACHES.with_borrow_mut(|caches| plan.index(inventory.value(), earlier, caches));
         // Without an index the policy scans, and fails as it does on this object.
         catch_unwind(AssertUnwindSafe(attempt)).ok()
+    }
+
+    /// What it reads of the objects in the inventory, or may.
+    pub(super) fn inventory_reads(&self) -> &InventoryReads {
+        &self.reads
     }
 
     /// How each loop over the inventory runs.
@@ -172,9 +188,6 @@ fn evaluate_plan(
     deadline: Deadline,
     Sinks { prints, trace }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
-    thread_local! {
-        static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
-    }
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints, trace };

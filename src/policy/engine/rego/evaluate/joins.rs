@@ -76,6 +76,7 @@ impl Plan {
                 None => self.joins.iter().map(|_| Index::default()).collect(),
             },
         };
+        caches.begin_evaluation();
         let mut differences = Vec::new();
         for (part, depth) in PARTS {
             let key = Value::string(part);
@@ -100,8 +101,7 @@ impl Index {
 
     fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
         let Difference { place, before, after } = difference;
-        // A place of the other part.
-        if place.len() != join.coordinates.len() {
+        if !join.is_at(plan, place) {
             return;
         }
         let mut keys = |object: &Option<&Value>| {
@@ -130,9 +130,7 @@ fn differ<'a>(
     path: &mut Vec<Value>,
     differences: &mut Vec<Difference<'a>>,
 ) {
-    if let (Some(before), Some(after)) = (before, after)
-        && before.is_identical(after)
-    {
+    if is_shared(before, after) {
         return;
     }
     if depth == 0 {
@@ -149,9 +147,11 @@ fn differ<'a>(
             (Some((one, before)), None) => (one, Some(before), None),
             (None, None) => return,
         };
-        path.push(key.clone());
-        differ(before, after, depth - 1, path, differences);
-        path.pop();
+        if !is_shared(before, after) {
+            path.push(key.clone());
+            differ(before, after, depth - 1, path, differences);
+            path.pop();
+        }
         if before.is_some() {
             old.next();
         }
@@ -159,4 +159,8 @@ fn differ<'a>(
             new.next();
         }
     }
+}
+
+fn is_shared(before: Option<&Value>, after: Option<&Value>) -> bool {
+    before.zip(after).is_some_and(|(before, after)| before.is_identical(after))
 }

@@ -72,10 +72,8 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         is_new
     }
 
-    /// The value of a key, to change in place.
+    /// The value of a key, to change in place. Copies what others share on the way, whether or not the key is there.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        // Nothing is copied for a key that is not there.
-        self.get(|one| one.cmp(key))?;
         let mut node = Arc::make_mut(&mut self.root);
         loop {
             match node {
@@ -93,6 +91,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
 
     /// Takes a key away; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
+        // Nothing is copied for a key that is not there.
         if self.get(|one| one.cmp(key)).is_none() {
             return false;
         }
