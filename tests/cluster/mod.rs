@@ -2,6 +2,7 @@
 
 mod enforcement;
 mod environment;
+mod inventory;
 mod lifecycle;
 mod operation;
 mod policies;

@@ -291,7 +291,8 @@ fn compare(policies: &[(String, String)], objects: &[Object]) -> Result<(usize, 
     for reviewed in objects.iter().take(4) {
         let (one, other) = (judge(&snapshots[0], &review(reviewed)), judge(&snapshots[1], &review(reviewed)));
         for (position, (one, other)) in one.iter().zip(&other).enumerate() {
-            let code = &policies.iter().find(|(kind, _)| *kind == snapshots[0].constraints()[position / 2].constraint.kind());
+            let code =
+                &policies.iter().find(|(kind, _)| *kind == snapshots[0].constraints()[position / 2].constraint.kind());
             prop_assert_eq!(one, other, "{}", code.unwrap().1);
             found += usize::from(one.as_ref().map_or(true, |found| !found.is_empty()));
         }

@@ -51,6 +51,17 @@ pub struct Parameters {
 #[derive(Debug)]
 pub struct Indexes(rego::evaluate::Joins);
 
+/// What changed between two versions of the inventory, for [`Program::index`].
+#[derive(Debug)]
+pub struct InventoryChange<'a>(rego::evaluate::Differences<'a>);
+
+impl<'a> InventoryChange<'a> {
+    /// From an earlier version, or from nothing.
+    pub fn between(earlier: Option<&'a Document>, later: &'a Document) -> Self {
+        Self(rego::evaluate::Differences::between(earlier.map(Document::value), later.value()))
+    }
+}
+
 impl Indexes {
     /// How many entries all of them have.
     pub fn len(&self) -> usize {
@@ -181,11 +192,23 @@ impl Program {
         }
     }
 
-    /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
-    /// program that has no use for them.
-    pub fn index(&self, inventory: &Document, earlier: Option<&Indexes>) -> Option<Indexes> {
+    /// Whether it has a use for indexes of the inventory.
+    pub fn has_indexes(&self) -> bool {
         match self {
-            Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0)).map(Indexes),
+            Self::Rego(program) => program.has_joins(),
+        }
+    }
+
+    /// Indexes of the inventory for this program, from those of an earlier version, where there are any, and what changed
+    /// since.
+    pub fn index(
+        &self,
+        inventory: &Document,
+        earlier: Option<&Indexes>,
+        change: &InventoryChange<'_>,
+    ) -> Option<Indexes> {
+        match self {
+            Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0), &change.0).map(Indexes),
         }
     }
 

@@ -188,9 +188,9 @@ impl InventoryReads {
     /// Kinds and fields, for authors.
     pub fn iter(&self) -> impl Iterator<Item = (String, &Fields)> {
         let text = |part: &Option<Arc<str>>| part.as_deref().unwrap_or("*").to_owned();
-        self.0.iter().map(move |(kinds, fields)| {
-            (format!("{} {}", text(&kinds.api_version), text(&kinds.kind)), fields)
-        })
+        self.0
+            .iter()
+            .map(move |(kinds, fields)| (format!("{} {}", text(&kinds.api_version), text(&kinds.kind)), fields))
     }
 }
 
@@ -241,9 +241,13 @@ mod tests {
 
     #[test]
     fn kinds_that_a_reference_can_mean() {
-        let gvk = |group: &str, kind: &str| GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
+        let gvk =
+            |group: &str, kind: &str| GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
         let mut reads = InventoryReads::default();
-        let kinds = |api_version: Option<&str>, kind: Option<&str>| KindPattern { api_version: api_version.map(Arc::from), kind: kind.map(Arc::from) };
+        let kinds = |api_version: Option<&str>, kind: Option<&str>| KindPattern {
+            api_version: api_version.map(Arc::from),
+            kind: kind.map(Arc::from),
+        };
         reads.add(kinds(Some("v1"), None), &[Step::Key("x".into())], true);
         reads.add(kinds(None, Some("Ingress")), &[Step::Key("y".into())], true);
         let shown = |group, kind| reads.of_kind(&gvk(group, kind)).to_string();

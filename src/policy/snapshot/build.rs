@@ -4,6 +4,7 @@
 //! stays in force as it last was, and so does one that reads what the inventory does not have yet; one broken policy never affects another; the same store gives the same snapshot
 //! in whatever order its resources arrived.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
@@ -13,7 +14,9 @@ use thiserror::Error;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
-use crate::policy::engine::{Breaker, CompileError, CompileOptions, Document, Indexes, InventoryReads, Program, limits};
+use crate::policy::engine::{
+    Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Program, limits,
+};
 use crate::policy::matching::MatchIndex;
 
 /// From so many templates on, starting threads is worth it.
@@ -73,7 +76,7 @@ pub fn build(store: &mut Store, previous: &Snapshot, options: BuildOptions) -> (
     };
     let errors = policies.errors.clone();
     let snapshot = Snapshot {
-        indexes: build_indexes(store, previous, &policies.constraints),
+        indexes: build_indexes(store, previous, &policies),
         policies,
         namespaces: Arc::clone(&store.namespaces),
         inventory: store.inventory.clone(),
@@ -88,7 +91,8 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let Templates { in_force: templates, waiting } = built;
     let constraints = build_constraints(store, previous, (&templates, &waiting), &mut errors);
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
-    Policies { revision: store.revision.clone(), templates, waiting, constraints, index, errors }
+    let indexed = indexed(&constraints);
+    Policies { revision: store.revision.clone(), templates, waiting, constraints, index, indexed, errors }
 }
 
 /// Templates that compile.
@@ -186,11 +190,12 @@ type Compilation<'o> = (&'o Object, Result<CompiledTemplate, Vec<ResourceError>>
 
 /// Compiles in the given order; many templates on all processors, as at a start.
 fn compile_templates(objects: Vec<&Object>, options: BuildOptions) -> Vec<Compilation<'_>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_BUILDERS);
-    let results = if objects.len() < MANY_TEMPLATES || threads == 1 {
-        compile_in_turn(&objects, options)
-    } else {
-        compile_at_once(&objects, threads, options)
+    // To know the processors, files are read: only where it matters.
+    let is_many = objects.len() >= MANY_TEMPLATES;
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let results = match if is_many { processors().min(MAX_BUILDERS) } else { 1 } {
+        1 => compile_in_turn(&objects, options),
+        threads => compile_at_once(&objects, threads, options),
     };
     objects.into_iter().zip(results).collect()
 }
@@ -304,25 +309,30 @@ fn build_constraints(
 }
 
 /// Indexes for every program that some constraint uses; those of before brought up to date where the program stayed.
-fn build_indexes(
-    store: &Store,
-    previous: &Snapshot,
-    constraints: &[Arc<CompiledConstraint>],
-) -> BTreeMap<String, Arc<Indexes>> {
-    let inventory = store.inventory.document();
+fn build_indexes(store: &Store, previous: &Snapshot, policies: &Policies) -> BTreeMap<String, Arc<Indexes>> {
+    let (earlier, inventory) = (previous.inventory.document(), store.inventory.document());
+    // Each found once, for all programs.
+    let since = LazyCell::new(|| InventoryChange::between(Some(earlier), inventory));
+    let all = LazyCell::new(|| InventoryChange::between(None, inventory));
     let mut indexes = BTreeMap::new();
-    for of_kind in constraints.chunk_by(|one, other| one.constraint.kind() == other.constraint.kind()) {
-        let Some(one) = of_kind.first() else { continue };
-        let kind = one.constraint.kind();
-        let is_same = previous.policies.templates.get(kind).is_some_and(|before| Arc::ptr_eq(&before.program, &one.program));
-        let before = previous.indexes.get(kind).filter(|_| is_same);
+    for (kind, program) in &policies.indexed {
+        let is_same = previous.policies.templates.get(kind).is_some_and(|before| Arc::ptr_eq(&before.program, program));
+        let before = previous.indexes.get(kind).filter(|before| is_same && before.is_of(earlier));
         let now = match before {
             Some(before) if before.is_of(inventory) => Some(Arc::clone(before)),
-            before => one.program.index(inventory, before.map(Arc::as_ref)).map(Arc::new),
+            Some(before) => program.index(inventory, Some(before), &since).map(Arc::new),
+            None => program.index(inventory, None, &all).map(Arc::new),
         };
-        indexes.extend(now.map(|now| (kind.to_owned(), now)));
+        indexes.extend(now.map(|now| (kind.clone(), now)));
     }
     indexes
+}
+
+/// The kinds of these constraints whose program has a use for indexes.
+fn indexed(constraints: &[Arc<CompiledConstraint>]) -> Vec<(String, Arc<Program>)> {
+    let kinds = constraints.chunk_by(|one, other| one.constraint.kind() == other.constraint.kind());
+    let one_of_each = kinds.filter_map(<[_]>::first).filter(|one| one.program.has_indexes());
+    one_of_each.map(|one| (one.constraint.kind().to_owned(), Arc::clone(&one.program))).collect()
 }
 
 fn is_reusable(before: &CompiledConstraint, object: &Arc<Object>, template: &CompiledTemplate) -> bool {

@@ -38,6 +38,8 @@ struct Policies {
     waiting: BTreeMap<String, Arc<CompiledTemplate>>,
     constraints: Vec<Arc<CompiledConstraint>>,
     index: MatchIndex,
+    /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
+    indexed: Vec<(String, Arc<Program>)>,
     errors: Vec<ResourceError>,
 }
 

@@ -45,7 +45,11 @@ impl SetupBreakdown {
 }
 
 /// Reads and compiles, with this empty store; anything wrong is an error.
-pub(super) fn prepare(paths: &[PathBuf], store: Store, options: BuildOptions) -> Result<(Prepared, SetupBreakdown), BenchError> {
+pub(super) fn prepare(
+    paths: &[PathBuf],
+    store: Store,
+    options: BuildOptions,
+) -> Result<(Prepared, SetupBreakdown), BenchError> {
     let (documents, errors) = manifest::read(paths, None);
     let mut problems: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
     let (objects, mut found) = read_objects(documents);
@@ -83,7 +87,11 @@ pub(super) fn prepare(paths: &[PathBuf], store: Store, options: BuildOptions) ->
 /// What to add, how, and where its time goes.
 type Step<'a> = (&'a [Arc<Object>], fn(&mut Store, &Object), &'a mut Duration);
 
-fn compile(mut prepared: Prepared, mut store: Store, objects: &[BundledObject]) -> Result<(Prepared, SetupBreakdown), BenchError> {
+fn compile(
+    mut prepared: Prepared,
+    mut store: Store,
+    objects: &[BundledObject],
+) -> Result<(Prepared, SetupBreakdown), BenchError> {
     let mut breakdown = SetupBreakdown::default();
     let started = Instant::now();
     let mut snapshot = Snapshot::default();

@@ -23,14 +23,16 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, InventoryReads, Notes, RegoEngine, limits};
+use super::{
+    CompileError, CompileOptions, Deadline, EvalError, Finding, Input, InventoryReads, Notes, RegoEngine, limits,
+};
 use crate::model::api::{Module as SourceModule, RegoSource};
 use builtins::Caches;
 use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
+use evaluate::{Differences, Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 use value::Value;
@@ -87,13 +89,22 @@ impl RegoProgram {
         self.plan.as_ref().map(Plan::folds).unwrap_or_default()
     }
 
+    pub(super) fn has_joins(&self) -> bool {
+        self.plan.as_ref().is_some_and(Plan::has_joins)
+    }
+
     /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
     /// program that has no use for them.
-    pub(super) fn index(&self, inventory: &Document, earlier: Option<&Joins>) -> Option<Joins> {
+    pub(super) fn index(
+        &self,
+        inventory: &Document,
+        earlier: Option<&Joins>,
+        differences: &Differences<'_>,
+    ) -> Option<Joins> {
         let plan = self.plan.as_ref().filter(|plan| plan.has_joins())?;
-        let attempt = || CACHES.with_borrow_mut(|caches| plan.index(inventory.value(), earlier, caches));
+        let index = |caches: &mut Caches| plan.index(inventory.value(), earlier, differences, caches);
         // Without an index the policy scans, and fails as it does on this object.
-        catch_unwind(AssertUnwindSafe(attempt)).ok()
+        catch_unwind(AssertUnwindSafe(|| CACHES.with_borrow_mut(index))).ok()
     }
 
     /// What it reads of the objects in the inventory, or may.

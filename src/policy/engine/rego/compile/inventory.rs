@@ -105,7 +105,8 @@ impl<'c> Scope<'_, 'c> {
         bodies(rule).for_each(|body| self.body(body));
         let head = &rule.head;
         let made = head.dynamic.iter().chain(&head.key).chain(&head.value);
-        made.chain(rule.otherwise.iter().filter_map(|branch| branch.value.as_ref())).for_each(|term| self.consume(term));
+        made.chain(rule.otherwise.iter().filter_map(|branch| branch.value.as_ref()))
+            .for_each(|term| self.consume(term));
     }
 
     fn body(&mut self, body: &'c Body) {

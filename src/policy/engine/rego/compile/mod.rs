@@ -45,8 +45,8 @@ use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RegoError, Sp
 use context::Context;
 pub use gatekeeper::TEMPLATE_PACKAGE;
 use graph::Graph;
-use names::Names;
 pub use inventory::inventory_reads;
+use names::Names;
 pub use query::{QUERY_PACKAGE, QUERY_RULE, QueryScope, compile_query};
 pub use reads::reads_data;
 use rules::RuleTree;

@@ -32,7 +32,12 @@ pub(super) struct Index {
     failed: Tree<Place, ()>,
 }
 
+/// What differs between two versions of an inventory.
+#[derive(Debug)]
+pub struct Differences<'a>(Vec<Difference<'a>>);
+
 /// An object that is in one version and not, or not the same, in the other.
+#[derive(Debug)]
 struct Difference<'a> {
     place: Place,
     before: Option<&'a Value>,
@@ -67,8 +72,15 @@ impl Plan {
         !self.joins.is_empty()
     }
 
-    /// The indexes of a version of the inventory, from those of an earlier one of the same plan where there are any.
-    pub fn index(&self, inventory: &Value, earlier: Option<&Joins>, caches: &mut Caches) -> Joins {
+    /// The indexes of a version of the inventory, from those of an earlier one of the same plan where there are any, and
+    /// what differs from that one.
+    pub fn index(
+        &self,
+        inventory: &Value,
+        earlier: Option<&Joins>,
+        differences: &Differences<'_>,
+        caches: &mut Caches,
+    ) -> Joins {
         let mut joins = Joins {
             inventory: inventory.clone(),
             indexes: match earlier {
@@ -77,18 +89,25 @@ impl Plan {
             },
         };
         caches.begin_evaluation();
-        let mut differences = Vec::new();
-        for (part, depth) in PARTS {
-            let key = Value::string(part);
-            let before = earlier.and_then(|earlier| earlier.inventory.get(&key));
-            differ(before, inventory.get(&key), depth, &mut Vec::new(), &mut differences);
-        }
-        for difference in &differences {
+        for difference in &differences.0 {
             for (join, index) in self.joins.iter().zip(&mut joins.indexes) {
                 index.update(self, join, difference, caches);
             }
         }
         joins
+    }
+}
+
+impl<'a> Differences<'a> {
+    /// Between an earlier version, if there is one, and a later one.
+    pub fn between(earlier: Option<&'a Value>, later: &'a Value) -> Self {
+        let mut differences = Vec::new();
+        for (part, depth) in PARTS {
+            let key = Value::string(part);
+            let before = earlier.and_then(|earlier| earlier.get(&key));
+            differ(before, later.get(&key), depth, &mut Vec::new(), &mut differences);
+        }
+        Self(differences)
     }
 }
 
@@ -108,7 +127,9 @@ impl Index {
             object.map_or(Ok(Vec::new()), |object| extract(plan, join, place, object, caches))
         };
         let (before, after) = (keys(before), keys(after));
-        self.failed.remove(place);
+        if !self.failed.is_empty() {
+            self.failed.remove(place);
+        }
         if after.is_err() {
             self.failed.insert(Arc::clone(place), ());
         }
