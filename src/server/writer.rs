@@ -138,6 +138,11 @@ impl Writer {
             if found.code == "ingest_error" && found.key.gvk.kind == "ConstraintTemplate" {
                 self.metrics.ingestion(State::error, seconds);
             }
+            if found.is_waiting() {
+                let previous_version_in_force = found.previous_in_force;
+                info!(resource = %found.key, previous_version_in_force, "policy is {}", found.message);
+                continue;
+            }
             error!(
                 resource = %found.key,
                 code = found.code,
@@ -147,7 +152,7 @@ impl Writer {
             );
         }
         for mended in self.errors.iter().filter(|before| errors.iter().all(|now| now.key != before.key)) {
-            info!(resource = %mended.key, "policy is valid again or gone");
+            info!(resource = %mended.key, "policy is valid, or gone");
         }
     }
 

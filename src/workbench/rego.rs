@@ -42,7 +42,8 @@ pub enum RegoProblem {
 pub struct Checked {
     /// What is wrong, ready to be shown.
     pub problems: Vec<RegoProblem>,
-    /// Loops over the inventory in templates, one line each: by index, or why every object is visited.
+    /// Loops over the inventory in templates, one line each: by index, or why every object is visited. And what templates
+    /// read of its objects.
     pub loops: Vec<String>,
 }
 

@@ -51,6 +51,13 @@ pub struct ResourceError {
     pub previous_in_force: bool,
 }
 
+impl ResourceError {
+    /// Whether nothing is wrong with the resource: it waits for objects.
+    pub fn is_waiting(&self) -> bool {
+        self.code == NOT_READY
+    }
+}
+
 /// Where a [`ResourceError`] is, as far as known without the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorPlace {
