@@ -364,7 +364,7 @@ fn a_policy_that_reads_more_waits_for_it() {
     assert_eq!(found, [("later", "not_ready", false), ("same", "not_ready", true), ("one", "ingest_error", false)]);
     assert!(errors[0].message.starts_with("not ready yet: it reads fields"), "{errors:?}");
     assert!(errors[0].message.contains("Thing") && errors[2].message.ends_with("not ready yet: see its status"));
-    assert_eq!(store.take_kinds_to_list(), [gvk.clone()]);
+    assert_eq!(store.take_kinds_to_list(), std::slice::from_ref(&gvk));
     assert_eq!(third.inventory().len(), 2);
 
     // Single objects that come meanwhile are not the whole list.
