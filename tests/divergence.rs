@@ -41,7 +41,7 @@ fn cluster_scoped_objects_have_no_namespace_on_the_command_line() {
     )));
     store.apply(Change::Apply(object(json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "K8sAny",
         "metadata": {"name": "cluster"}, "spec": {"match": {"scope": "Cluster"}}}))));
-    let (snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    let (snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
     let context = EvalContext::offline();

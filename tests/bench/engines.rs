@@ -110,7 +110,7 @@ fn compile(objects: &[Object]) {
     let templates: Vec<&Object> = objects.iter().filter(|one| one.gvk().kind == "ConstraintTemplate").collect();
     let mut store = Store::default();
     templates.iter().for_each(|one| store.apply(Change::Apply((*one).clone())));
-    let median = median_of(|| drop(build(&store, &Snapshot::default(), BuildOptions::default())));
+    let median = median_of(|| drop(build(&mut store, &Snapshot::default(), BuildOptions::default())));
     let case = format!("{} templates, from their text to what runs", templates.len());
     row("compilation", Row { case: &case, figure: micros(median), ..Row::default() });
 }

@@ -103,6 +103,7 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         shutdown_delay: Duration::ZERO,
         log_denies: false,
         build: BuildOptions::default(),
+        keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
     };
     let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::value::{self, Entries, Number, NumberMode, Object as Mapping, Pool, Value};
 use crate::model::review::{Review, ReviewedObject};
+use crate::policy::engine::reads::Fields;
 
 /// A value that policies read. Cloning shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +24,10 @@ impl Document {
         Self(Value::from_json(value, NumberMode::Float))
     }
 
-    /// The same for the inventory: without `metadata.managedFields`, and equal parts shared with other objects.
-    pub fn from_object_compact(value: &serde_json::Value, pool: &mut Pool) -> Self {
-        Self(pool.compact(value))
+    /// The same for the inventory: these fields, without `metadata.managedFields`, and equal parts shared with other
+    /// objects.
+    pub fn from_object_compact(value: &serde_json::Value, fields: &Fields, pool: &mut Pool) -> Self {
+        Self(pool.compact(value, fields))
     }
 
     /// An empty mapping.

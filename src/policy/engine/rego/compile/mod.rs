@@ -15,6 +15,7 @@ mod functions;
 mod gatekeeper;
 mod graph;
 mod hoist;
+mod inventory;
 mod locals;
 mod names;
 mod prints;
@@ -44,6 +45,7 @@ use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RegoError, Sp
 use context::Context;
 pub use gatekeeper::TEMPLATE_PACKAGE;
 use graph::Graph;
+pub use inventory::inventory_reads;
 use names::Names;
 pub use query::{QUERY_PACKAGE, QUERY_RULE, QueryScope, compile_query};
 pub use reads::reads_data;
