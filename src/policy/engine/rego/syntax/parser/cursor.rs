@@ -18,6 +18,9 @@ const MAX_HEIGHT: usize = 256;
 /// read less than twice.
 const MAX_READINGS: usize = 20;
 
+/// How the messages about these bounds begin.
+pub(super) const LIMITS: [&str; 2] = ["found more than ", "brackets are too ambiguous"];
+
 /// A mistake; boxed, because it is rare and results are returned all the time.
 pub(super) type Failure = Box<RegoError>;
 

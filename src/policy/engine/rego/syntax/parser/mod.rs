@@ -62,6 +62,12 @@ pub fn parse_module(name: &str, source: &str, version: RegoVersion) -> Result<Mo
     if errors.is_empty() { Ok(module) } else { Err(errors) }
 }
 
+/// Whether a module was not read to its end because it is too large, so that OPA may have accepted it.
+pub fn is_limit(error: &RegoError) -> bool {
+    cursor::LIMITS.iter().any(|beginning| error.message.starts_with(beginning))
+        || error.message.ends_with(&format!("at most {MAX_SOURCE} are read"))
+}
+
 /// Reads a query: expressions separated by semicolons or new lines.
 ///
 /// # Errors

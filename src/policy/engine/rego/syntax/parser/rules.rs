@@ -165,16 +165,19 @@ impl Parser<'_> {
             return Err(self.failure(self.token().span, reason, Some(help)));
         }
         while self.is_keyword(Keyword::Else) {
-            let branch = self.else_branch()?;
+            let branch = self.else_branch(&rule.head)?;
             rule.otherwise.push(branch);
         }
         Ok(())
     }
 
-    fn else_branch(&mut self) -> Parse<Else> {
+    fn else_branch(&mut self, head: &Head) -> Parse<Else> {
         let start = self.token().span;
+        let arguments = self.renew_wildcards(head.arguments.clone());
         self.advance();
-        let has_value = self.take(TokenKind::Assign) || self.take(TokenKind::Unify);
+        let has_assignment = self.take(TokenKind::Assign);
+        let has_value = has_assignment || self.take(TokenKind::Unify);
+        let is_assigned = has_assignment || (!has_value && head.is_assigned);
         let value = if has_value { Some(self.infix()?) } else { None };
         let has_if = self.take(TokenKind::Keyword(Keyword::If));
         let body = if self.is(TokenKind::LeftBrace) {
@@ -193,7 +196,7 @@ impl Parser<'_> {
         } else {
             return Err(self.unexpected("`:=` and the value of the `else`, or its body"));
         };
-        Ok(Else { span: self.span_from(start), value, body })
+        Ok(Else { span: self.span_from(start), arguments, is_assigned, value, body })
     }
 
     /// `{…}` behind a rule: more rules with the same head.

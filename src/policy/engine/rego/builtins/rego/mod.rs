@@ -1,0 +1,44 @@
+//! `rego.*`: modules as data, and annotations.
+//!
+//! `rego.parse_module` gives OPA's own JSON form of a module: what its parser makes of the text, always as v1, whatever
+//! the calling module is. A text that is no module has none. Where our parser gives up and OPA's may not, evaluation
+//! stops: texts beyond its bounds. It refuses a little more than OPA's otherwise (see `syntax::parser`).
+
+mod describe;
+mod node;
+
+use super::operands::{string, undefined};
+use super::{Builtin, BuiltinError, CallContext};
+use crate::model::api::RegoVersion;
+use crate::policy::engine::rego::syntax::parser::{is_limit, parse_module};
+use crate::policy::engine::rego::value::Value;
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin { name: "rego.metadata.chain", arity: 0, call: outside_of_rules },
+    Builtin { name: "rego.metadata.rule", arity: 0, call: outside_of_rules },
+    Builtin { name: "rego.parse_module", arity: 2, call: parse },
+];
+
+/// How much larger than its text a tree and its value are, about.
+const GROWTH: u64 = 100;
+
+fn parse(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, BuiltinError> {
+    let (name, text) = (string(operands, 0)?, string(operands, 1)?);
+    let length = text.len() as u64;
+    context.budget.charge(length.saturating_mul(GROWTH))?;
+    context.budget.allocate(length.saturating_mul(GROWTH))?;
+    let module = parse_module(name, text, RegoVersion::V1).map_err(|errors| {
+        let reason = errors.first().map(|error| error.message.clone()).unwrap_or_default();
+        match errors.iter().any(is_limit) {
+            true => BuiltinError::Halt(format!("rego.parse_module: {reason}")),
+            false => undefined(reason),
+        }
+    })?;
+    context.budget.check_time()?;
+    describe::module(&module).ok_or_else(|| undefined("the module has no JSON form"))
+}
+
+/// The compile passes have replaced all calls in rules; a query is none.
+fn outside_of_rules(_: &mut CallContext<'_>, _: &[&Value]) -> Result<Value, BuiltinError> {
+    Err(undefined("annotations can only be asked for within the scope of a rule"))
+}
