@@ -170,7 +170,13 @@ fn expression(query: &str, span: Span) -> Expression {
 }
 
 fn options(access: BuiltinAccess) -> CompileOptions<'static> {
-    CompileOptions { builtins: &implemented, access, keeps_prints: true, reads_annotations: true, ..CompileOptions::default() }
+    CompileOptions {
+        builtins: &implemented,
+        access,
+        keeps_prints: true,
+        reads_annotations: true,
+        ..CompileOptions::default()
+    }
 }
 
 fn solutions(result: &Value) -> Vec<Solution> {

@@ -217,9 +217,9 @@ fn check_compile(node: &Node) -> Result<(), String> {
     for (name, value) in node.fields()?.unwrap_or_default() {
         value.check()?;
         let is_wrong = match (name, value.meaning()?, value) {
-            ("unknowns", _, Node::Sequence(items)) => items.iter().any(|item| {
-                matches!(item.meaning(), Ok(Some(Meaning::Text(text))) if reference(&text).is_none())
-            }),
+            ("unknowns", _, Node::Sequence(items)) => items
+                .iter()
+                .any(|item| matches!(item.meaning(), Ok(Some(Meaning::Text(text))) if reference(&text).is_none())),
             ("mask_rule", Some(Meaning::Text(text)), _) => {
                 reference(&text).is_none()
                     && !matches!(term(&text), Some(Term { kind: TermKind::Variable(_) | TermKind::String(_), .. }))

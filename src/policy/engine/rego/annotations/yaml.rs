@@ -273,9 +273,7 @@ impl Node {
             return Err("ast: interface conversion: json: unsupported type".to_owned());
         }
         match (self.meaning()?, self) {
-            (_, Self::Sequence(items)) => {
-                Ok(Value::array(items.iter().map(Self::to_value).collect::<Result<_, _>>()?))
-            }
+            (_, Self::Sequence(items)) => Ok(Value::array(items.iter().map(Self::to_value).collect::<Result<_, _>>()?)),
             (Some(Meaning::Bool(boolean)), _) => Ok(Value::Bool(boolean)),
             (Some(Meaning::Text(text) | Meaning::Moment(text)), _) => Ok(Value::string(text)),
             (Some(Meaning::Number(number)), _) => {
@@ -337,10 +335,9 @@ fn plain_meaning(text: &str) -> Meaning {
         }
         Scalar::Bool(_) => Meaning::Text(text.to_owned()),
         Scalar::Integer(integer) => Meaning::Number(Some(Number::Int(integer))),
-        Scalar::Unsigned(integer) => Meaning::Number(Some(Number::from(integer))),
-        Scalar::Float(float) if float.is_finite() => {
-            Meaning::Number(Number::parse(&format_float(float, b'g', None)))
-        }
+        // OPA takes the bits for a signed integer.
+        Scalar::Unsigned(integer) => Meaning::Number(Some(Number::Int(integer.cast_signed()))),
+        Scalar::Float(float) if float.is_finite() => Meaning::Number(Number::parse(&format_float(float, b'g', None))),
         Scalar::Float(_) => Meaning::Number(None),
         Scalar::Text(text) => Meaning::Text(text.into_owned()),
     }

@@ -86,11 +86,19 @@ impl AnnotationSet {
         (sink.count() == before).then_some(set)
     }
 
-    fn add(&mut self, annotation: Annotation, (index, module): (usize, &Module), context: &Context<'_>, sink: &mut Sink) {
+    fn add(
+        &mut self,
+        annotation: Annotation,
+        (index, module): (usize, &Module),
+        context: &Context<'_>,
+        sink: &mut Sink,
+    ) {
         let package = package_of(module, context);
         let (path, rule) = match annotation.target {
             Target::Package => (package, 0),
-            Target::Rule(rule) => (module.rules.get(rule).map(|rule| path_of(&package, rule)).unwrap_or_default(), rule),
+            Target::Rule(rule) => {
+                (module.rules.get(rule).map(|rule| path_of(&package, rule)).unwrap_or_default(), rule)
+            }
         };
         let (scope, span) = (annotation.scope, annotation.span);
         let linked = Linked { annotation, path: path.clone() };
@@ -273,7 +281,9 @@ fn path_of(package: &[Value], rule: &Rule) -> Vec<Value> {
 
 /// A path as policies see it: all steps are text.
 fn shown(path: &[Value]) -> Value {
-    Value::array(path.iter().map(|step| step.as_str().map_or_else(|| Value::string(step.to_string()), Value::string)).collect())
+    Value::array(
+        path.iter().map(|step| step.as_str().map_or_else(|| Value::string(step.to_string()), Value::string)).collect(),
+    )
 }
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
@@ -294,4 +304,37 @@ fn constant(value: &Value, span: Span) -> Term {
         }
     };
     Term { span, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::api::RegoVersion;
+    use crate::policy::engine::rego::query::{Policies, SourceFile};
+
+    const MODULE: &str = "# METADATA\n# scope: subpackages\n# title: s\npackage a.b\n\n# METADATA\n# title: r\n\
+        p := rego.metadata.rule()\n\nc := [link.path | some link in rego.metadata.chain()]\n\n\
+        e := 1 if false else := rego.metadata.rule()\n\nn if not rego.metadata.rule()\n";
+
+    #[test]
+    fn calls_become_what_annotations_say() {
+        let file = SourceFile { name: "m".to_owned(), text: MODULE.to_owned() };
+        let policies = Policies::compile(&[file], RegoVersion::V1).expect("compiles");
+        let check = |query: &str, expected: &str| {
+            let answer = policies.ask(query, None, None).expect("runs");
+            let found = answer.solutions.first().map(|one| one.expressions[0].to_string());
+            assert_eq!(found.as_deref().unwrap_or_default(), expected, "{query}");
+        };
+        check("data.a.b.p", r#"{"scope":"rule","title":"r"}"#);
+        check("data.a.b.c", r#"[["a","b","c"],["a","b"]]"#);
+        check("data.a.b.e", "{}");
+        check("data.a.b.n", "true");
+        check("rego.metadata.rule()", "");
+    }
+
+    #[test]
+    fn fields_that_are_not_there_are_no_type() {
+        let text = "package a\np if rego.metadata.rule().title == 1".to_owned();
+        let file = SourceFile { name: "m".to_owned(), text };
+        assert!(Policies::compile(&[file], RegoVersion::V1).is_err());
+    }
 }

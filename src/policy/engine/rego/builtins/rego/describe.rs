@@ -49,8 +49,12 @@ fn comment(file: &str, comment: &Comment) -> Option<Value> {
         ("file", Value::string(file)),
         ("row", Value::from(i64::from(comment.span.line))),
     ]);
-    let text = base64::encode(comment.text.as_bytes(), Alphabet::Standard);
-    Some(object([("Location", place), ("Text", Value::string(text))]))
+    // In Go an empty text is none.
+    let text = match comment.text.as_str() {
+        "" => Value::Null,
+        text => Value::string(base64::encode(text.as_bytes(), Alphabet::Standard)),
+    };
+    Some(object([("Location", place), ("Text", text)]))
 }
 
 fn import(import: &Import) -> Option<Value> {

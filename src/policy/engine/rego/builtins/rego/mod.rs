@@ -1,8 +1,8 @@
 //! `rego.*`: modules as data, and annotations.
 //!
 //! `rego.parse_module` gives OPA's own JSON form of a module: what its parser makes of the text, always as v1, whatever
-//! the calling module is. A text that is no module has none. Where our parser gives up and OPA's may not, evaluation
-//! stops: texts beyond its bounds. It refuses a little more than OPA's otherwise (see `syntax::parser`).
+//! the calling module is. A text that is no module has none. Where our parser refuses what OPA's may accept, evaluation
+//! stops: texts beyond its bounds, and what no policy means (see `syntax::parser`).
 
 mod describe;
 mod node;
@@ -10,7 +10,7 @@ mod node;
 use super::operands::{string, undefined};
 use super::{Builtin, BuiltinError, CallContext};
 use crate::model::api::RegoVersion;
-use crate::policy::engine::rego::syntax::parser::{is_limit, parse_module};
+use crate::policy::engine::rego::syntax::parser::{may_be_fine_by_opa, parse_module};
 use crate::policy::engine::rego::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -29,7 +29,7 @@ fn parse(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Bu
     context.budget.allocate(length.saturating_mul(GROWTH))?;
     let module = parse_module(name, text, RegoVersion::V1).map_err(|errors| {
         let reason = errors.first().map(|error| error.message.clone()).unwrap_or_default();
-        match errors.iter().any(is_limit) {
+        match errors.iter().all(may_be_fine_by_opa) {
             true => BuiltinError::Halt(format!("rego.parse_module: {reason}")),
             false => undefined(reason),
         }
@@ -41,4 +41,33 @@ fn parse(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Bu
 /// The compile passes have replaced all calls in rules; a query is none.
 fn outside_of_rules(_: &mut CallContext<'_>, _: &[&Value]) -> Result<Value, BuiltinError> {
     Err(undefined("annotations can only be asked for within the scope of a rule"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, part: &str) -> Option<String> {
+        let module = parse_module("f.rego", text, RegoVersion::V1).ok()?;
+        describe::module(&module).map(|value| value.to_json()[part].to_string())
+    }
+
+    #[test]
+    fn modules_have_opas_form() {
+        let check = |text: &str, part: &str, expected: Option<&str>| {
+            assert_eq!(shown(text, part).as_deref(), expected, "{text}");
+        };
+        let imports = r#"[{"alias":"y","path":{"type":"ref","value":[{"type":"var","value":"input"}]}}]"#;
+        check("package a\nimport input as y", "imports", Some(imports));
+        let comments = r#"[{"Location":{"col":3,"file":"f.rego","row":2},"Text":null}]"#;
+        check("package a\n  #", "comments", Some(comments));
+        check("package a\np := .5", "rules", None);
+        check("package a\np := \"\\ufeff\"", "rules", None);
+        let rules = concat!(
+            r#"[{"body":[{"index":0,"terms":{"type":"boolean","value":true}}],"head":{"assign":true,"#,
+            r#""key":{"type":"var","value":"x"},"name":"p","ref":[{"type":"var","value":"p"},{"type":"var","value":"x"}],"#,
+            r#""value":{"type":"set","value":[{"type":"number","value":1},{"type":"var","value":"$0"}]}}}]"#,
+        );
+        check("package a\np[x] := {_, 1, 1}", "rules", Some(rules));
+    }
 }

@@ -64,7 +64,9 @@ impl Node {
             TermKind::Number(text) => Self::Number(Literal(text.clone())),
             TermKind::String(text) => Self::String(text.clone()),
             // A root alone is a reference without steps.
-            TermKind::Variable(name) if matches!(name.as_str(), "data" | "input") => Self::Reference(vec![variable(name)]),
+            TermKind::Variable(name) if matches!(name.as_str(), "data" | "input") => {
+                Self::Reference(vec![variable(name)])
+            }
             TermKind::Variable(name) => variable(name),
             TermKind::Reference { head, path } => {
                 let head = match &head.kind {
