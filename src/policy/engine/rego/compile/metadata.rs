@@ -330,11 +330,4 @@ mod tests {
         check("data.a.b.n", "true");
         check("rego.metadata.rule()", "");
     }
-
-    #[test]
-    fn fields_that_are_not_there_are_no_type() {
-        let text = "package a\np if rego.metadata.rule().title == 1".to_owned();
-        let file = SourceFile { name: "m".to_owned(), text };
-        assert!(Policies::compile(&[file], RegoVersion::V1).is_err());
-    }
 }
