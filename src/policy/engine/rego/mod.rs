@@ -8,6 +8,7 @@
 //! `compile` runs the passes of OPA's compiler, so that what is evaluated leaves nothing to interpret; `evaluate` and
 //! regorus (`second_opinion`) are two independent evaluators of the same canonical tree.
 
+pub mod annotations;
 pub mod builtin_access;
 pub mod builtins;
 pub mod compile;
