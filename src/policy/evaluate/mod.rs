@@ -113,26 +113,27 @@ pub fn validate_noting(
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
     for constraint in snapshot.candidates(review) {
+        // First, because it is what most candidates fail.
+        let outcome = matching::matches(&constraint.constraint.criteria, review);
+        if outcome == Ok(false) {
+            continue;
+        }
         let actions = constraint.constraint.enforcement.actions_at(context.point);
         if actions.is_empty() || !template_applies(constraint, review, context.point) {
             continue;
         }
-        let actions = || actions.iter().copied().cloned().collect::<Vec<EnforcementAction>>();
-        match matching::matches(&constraint.constraint.criteria, review) {
-            Ok(false) => continue,
-            Ok(true) => {}
-            Err(error) => {
-                let message = format!(
-                    "unable to match constraints: error matching the requested object: {} :failed to run Match \
-                     criteria: {error}",
-                    review.display_name()
-                );
-                let constraint = Arc::clone(constraint);
-                evaluation.violations.push(Violation { constraint, message, details: None, actions: actions() });
-                continue;
-            }
+        let actions: Vec<EnforcementAction> = actions.into_iter().cloned().collect();
+        if let Err(error) = outcome {
+            let message = format!(
+                "unable to match constraints: error matching the requested object: {} :failed to run Match criteria: \
+                 {error}",
+                review.display_name()
+            );
+            let constraint = Arc::clone(constraint);
+            evaluation.violations.push(Violation { constraint, message, details: None, actions });
+            continue;
         }
-        matching.push(Matching { constraint, actions: actions() });
+        matching.push(Matching { constraint, actions });
     }
     evaluation.matched = matching.len();
     if !matching.is_empty() {
