@@ -36,7 +36,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("cel", &["policy/engine/cel/"]),
     ("clap", &["cli/", "main.rs"]),
     ("futures", &["server/", "cli/"]),
-    ("granit_parser", &["manifest/", "policy/engine/rego/builtins/"]),
+    ("granit_parser", &["manifest/", "policy/engine/rego/annotations/", "policy/engine/rego/builtins/"]),
     ("http_body_util", &["server/"]),
     ("hyper", &["server/"]),
     ("hyper_util", &["server/"]),

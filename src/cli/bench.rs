@@ -45,7 +45,7 @@ pub(super) struct BenchArguments {
     /// Add what each template took on each object
     #[arg(long)]
     stats: bool,
-    /// Instead, print how much memory the objects take as inventory
+    /// Instead, print how much memory the objects take as inventory, of which a server keeps what the policies read
     #[arg(long, conflicts_with_all = ["save", "compare", "stats"])]
     inventory: bool,
     /// Keep the measurement in this file, YAML or JSON by its name

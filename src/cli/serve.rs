@@ -63,6 +63,10 @@ pub(super) struct ServeArguments {
     /// Allow policies to read data.inventory
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = clap::ArgAction::Set)]
     enable_referential_rules: bool,
+    /// Keep whole objects in data.inventory, instead of the fields that policies read. Takes several times the memory;
+    /// no kind has to be listed again when a new policy reads more of it. Objects from files are always kept whole
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    inventory_keep_whole_objects: bool,
     /// Kubeconfig of the cluster; without it, the configuration of the pod that this runs in
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -140,6 +144,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         log_denies: arguments.log_denies,
         build: build_options(arguments),
+        keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
     }
 }

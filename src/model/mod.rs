@@ -6,3 +6,4 @@
 pub mod api;
 pub mod object;
 pub mod review;
+pub mod value;

@@ -53,6 +53,8 @@ pub struct ServeOptions {
     pub log_denies: bool,
     /// What policies may use.
     pub build: BuildOptions,
+    /// `--inventory-keep-whole-objects`. What comes from files is kept whole anyway.
+    pub keeps_whole_objects: bool,
     /// Namespace that the process runs in (`POD_NAMESPACE`).
     pub pod_namespace: String,
 }
@@ -141,22 +143,23 @@ pub async fn run(
     info!(webhook = %addresses.webhook, health = %addresses.health, metrics = %addresses.metrics, "listening");
 
     let mut tasks = tokio::task::JoinSet::new();
-    let (feed, namespaces) = match source {
-        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None),
+    let (feed, namespaces, lists) = match source {
+        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None, None),
         PolicySource::Cluster(cluster_options) => {
             let client = cluster::connect(&cluster_options).await?;
             let (sender, feed) = mpsc::channel(1_024);
             let loops = cluster::Loops::new(client.clone(), cluster_options, snapshots.clone(), reports);
-            for (name, task) in loops.into_tasks(sender) {
+            let (ask, asked) = mpsc::unbounded_channel();
+            for (name, task) in loops.into_tasks(sender, asked) {
                 tasks.spawn(async move {
                     task.await;
                     name
                 });
             }
-            (feed, webhook::NamespaceSource::Cluster(client))
+            (feed, webhook::NamespaceSource::Cluster(client), Some(ask).filter(|_| !options.keeps_whole_objects))
         }
     };
-    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone());
+    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone(), lists);
     tasks.spawn(async move {
         writer.run(ready_sender, report_sender).await;
         "policy writer"

@@ -12,8 +12,8 @@ use tracing::{error, info};
 
 use super::FeedEvent;
 use super::telemetry::metrics::{ACTIONS, Metrics, State};
-use crate::model::object::Object;
-use crate::policy::snapshot::{BuildOptions, ResourceError, Snapshot, SnapshotHandle, Store, build};
+use crate::model::object::{GroupVersionKind, Object};
+use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, SnapshotHandle, Store, build};
 
 /// What became of the resources in the last build.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,8 @@ pub(super) struct Writer {
     options: BuildOptions,
     metrics: Arc<Metrics>,
     store: Store,
+    /// Who is asked for the whole list of a kind in the inventory; nobody where whole objects are kept.
+    lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     errors: Vec<ResourceError>,
     is_complete: bool,
 }
@@ -50,9 +52,11 @@ impl Writer {
         snapshots: Arc<SnapshotHandle>,
         options: BuildOptions,
         metrics: Arc<Metrics>,
+        lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     ) -> Self {
-        let (store, errors, is_complete) = (Store::default(), Vec::new(), false);
-        Self { feed, snapshots, options, metrics, store, errors, is_complete }
+        let store = if lists.is_some() { Store::of_fields_that_are_read() } else { Store::default() };
+        let (errors, is_complete) = (Vec::new(), false);
+        Self { feed, snapshots, options, metrics, store, lists, errors, is_complete }
     }
 
     /// Runs until the feed ends.
@@ -61,7 +65,8 @@ impl Writer {
         while self.feed.recv_many(&mut burst, 1_024).await > 0 {
             let events = std::mem::take(&mut burst);
             let previous = self.snapshots.load();
-            let built = tokio::task::spawn_blocking(move || self.build(events, &previous));
+            let before = Arc::clone(&previous);
+            let built = tokio::task::spawn_blocking(move || self.build(events, &before));
             let (writer, snapshot) = match built.await {
                 Ok(built) => built,
                 Err(error) => {
@@ -72,10 +77,13 @@ impl Writer {
             self = writer;
             let snapshot = Arc::new(snapshot);
             self.snapshots.publish(Arc::clone(&snapshot));
-            let report = self.report(&snapshot);
-            self.count(&report);
-            // The other ends may be gone: without a cluster nobody reads reports.
-            let _ = reports.send(report);
+            if !snapshot.has_policies_of(&previous) || self.is_complete != reports.borrow().is_complete {
+                let report = self.report(&snapshot);
+                self.count(&report);
+                // The other ends may be gone: without a cluster nobody reads reports.
+                reports.send_replace(report);
+            }
+            self.ask_for_lists();
             if self.is_complete && !*ready.borrow() {
                 info!(constraints = snapshot.constraints().len(), "ready");
                 let _ = ready.send(true);
@@ -84,17 +92,35 @@ impl Writer {
     }
 
     fn build(mut self, events: Vec<FeedEvent>, previous: &Snapshot) -> (Self, Snapshot) {
+        let mut changes = Vec::new();
         for event in events {
             match event {
-                FeedEvent::Changes(changes) => changes.into_iter().for_each(|change| self.store.apply(change)),
+                FeedEvent::Changes(more) => changes.extend(more),
                 FeedEvent::Complete => self.is_complete = true,
             }
         }
         let started = Instant::now();
-        let (snapshot, errors) = build(&self.store, previous, self.options);
-        self.log(&snapshot, previous, &errors, started.elapsed().as_secs_f64());
+        // Policies first: they decide what is kept of the objects that came with them.
+        let (objects, policies): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(Change::is_of_inventory);
+        policies.into_iter().for_each(|change| self.store.apply(change));
+        let (mut snapshot, mut errors) = build(&mut self.store, previous, self.options);
+        if !objects.is_empty() {
+            objects.into_iter().for_each(|change| self.store.apply(change));
+            (snapshot, errors) = build(&mut self.store, &snapshot, self.options);
+        }
+        if !snapshot.has_policies_of(previous) {
+            self.log(&snapshot, previous, &errors, started.elapsed().as_secs_f64());
+        }
         self.errors = errors;
         (self, snapshot)
+    }
+
+    fn ask_for_lists(&mut self) {
+        let kinds = self.store.take_kinds_to_list();
+        for kind in kinds {
+            info!(kind = %kind, "policies read more of this kind than was kept; listing it again");
+            self.lists.as_ref().map(|lists| lists.send(kind));
+        }
     }
 
     fn log(&self, snapshot: &Snapshot, previous: &Snapshot, errors: &[ResourceError], seconds: f64) {
@@ -112,6 +138,11 @@ impl Writer {
             if found.code == "ingest_error" && found.key.gvk.kind == "ConstraintTemplate" {
                 self.metrics.ingestion(State::error, seconds);
             }
+            if found.is_waiting() {
+                let previous_version_in_force = found.previous_in_force;
+                info!(resource = %found.key, previous_version_in_force, "policy is {}", found.message);
+                continue;
+            }
             error!(
                 resource = %found.key,
                 code = found.code,
@@ -121,7 +152,7 @@ impl Writer {
             );
         }
         for mended in self.errors.iter().filter(|before| errors.iter().all(|now| now.key != before.key)) {
-            info!(resource = %mended.key, "policy is valid again or gone");
+            info!(resource = %mended.key, "policy is valid, or gone");
         }
     }
 

@@ -45,7 +45,7 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
     if !objects.iter().any(|bundled| bundled.object.is_namespace() && bundled.object.name() == "default") {
         store.apply(Change::Apply(default_namespace()));
     }
-    let (snapshot, errors) = build(&store, &Snapshot::default(), options);
+    let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
     diagnostics.extend(resource_diagnostics(&errors, &objects));
     (Bundle { snapshot, objects }, diagnostics)
 }

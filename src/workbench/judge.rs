@@ -38,7 +38,7 @@ fn judge_objects(bundle: &Bundle, is_traced: bool, shown: &mut Vec<String>) -> R
     let mut judgements = Vec::new();
     for bundled in &bundle.objects {
         let namespace = bundle.snapshot.namespace(bundled.object.namespace()).cloned();
-        let review = Review::of_object(bundled.object.clone(), namespace);
+        let review = Review::of_object(&bundled.object, namespace);
         let mut notes = Notes::default();
         let evaluation = validate_noting(&bundle.snapshot, &review, context, Some(&mut notes));
         let key = bundled.object.key();

@@ -42,7 +42,8 @@ pub enum RegoProblem {
 pub struct Checked {
     /// What is wrong, ready to be shown.
     pub problems: Vec<RegoProblem>,
-    /// Loops over the inventory in templates, one line each: by index, or why every object is visited.
+    /// Loops over the inventory in templates, one line each: by index, or why every object is visited. And what templates
+    /// read of its objects.
     pub loops: Vec<String>,
 }
 
@@ -82,6 +83,8 @@ fn check_templates(paths: &[PathBuf], access: BuiltinAccess, checked: &mut Check
                 if let Ok(program) = &compiled {
                     let found = program.inventory_loops().iter();
                     loops.extend(found.map(|one| format!("{}: {}", template.kind, loop_text(one))));
+                    let reads = program.inventory_reads().iter();
+                    loops.extend(reads.map(|(kinds, fields)| format!("{}: reads of {kinds}: {fields}", template.kind)));
                 }
                 let errors = compiled.err().unwrap_or_default();
                 problems.extend(errors.iter().map(|error| {

@@ -32,7 +32,7 @@ fn main() {
     let snapshot = snapshot(&objects);
     compile(&objects);
     for containers in [2, 12] {
-        table(&snapshot, &objects, &Review::of_object(pod(containers).into(), None), containers);
+        table(&snapshot, &objects, &Review::of_object(&pod(containers), None), containers);
     }
 }
 
@@ -97,7 +97,7 @@ fn regorus_engine(objects: &[Object], one: &CompiledConstraint, review: &Review)
         engine.add_policy(format!("module{number}"), module).map_err(|error| format!("{error:#}"))?;
     }
     let parameters = one.constraint.parameters().cloned().unwrap_or_else(|| json!({}));
-    let object = review.object.as_ref().map(|object| object.value());
+    let object = review.object.as_ref().map(|object| object.value().to_json());
     let request = json!({"object": object, "operation": "", "uid": "", "oldObject": null, "userInfo": {},
         "kind": {"group": "", "version": "v1", "kind": "Pod"}, "namespace": "default", "name": "web"});
     let input = json!({"parameters": parameters, "review": request}).to_string();
@@ -110,7 +110,7 @@ fn compile(objects: &[Object]) {
     let templates: Vec<&Object> = objects.iter().filter(|one| one.gvk().kind == "ConstraintTemplate").collect();
     let mut store = Store::default();
     templates.iter().for_each(|one| store.apply(Change::Apply((*one).clone())));
-    let median = median_of(|| drop(build(&store, &Snapshot::default(), BuildOptions::default())));
+    let median = median_of(|| drop(build(&mut store, &Snapshot::default(), BuildOptions::default())));
     let case = format!("{} templates, from their text to what runs", templates.len());
     row("compilation", Row { case: &case, figure: micros(median), ..Row::default() });
 }

@@ -1,13 +1,12 @@
 //! What one request costs inside of the server, stage by stage: `cargo bench --bench hot_path`.
 //!
 //! Time and allocations from the bytes of the request to the bytes of the answer, for Pods of 2 and 12 containers, with
-//! policies and without. `ADMIT_BENCH_POLICIES=DIR` takes the templates and constraints below another directory.
+//! policies and without. `ADMIT_BENCH_POLICIES=DIR` takes the templates and constraints below another directory;
+//! `ADMIT_BENCH_STAGE=judge` measures that stage alone, for a profiler to look at.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what is broken")]
 
 mod common;
-
-use std::sync::Arc;
 
 use admit::model::review::{AdmissionReview, Review};
 use admit::policy::evaluate::{EvalContext, Evaluation, Verdict, validate};
@@ -54,6 +53,9 @@ fn request(title: &str, snapshot: &Snapshot, containers: usize) {
 }
 
 fn line(title: &str, stage: &str, mut run: impl FnMut()) {
+    if std::env::var("ADMIT_BENCH_STAGE").is_ok_and(|wanted| wanted != stage) {
+        return;
+    }
     run();
     let counted = measure(&mut run);
     let median = common::median_of(&mut run);
@@ -62,7 +64,7 @@ fn line(title: &str, stage: &str, mut run: impl FnMut()) {
 
 /// A Pod as a ReplicaSet makes it.
 fn review_of(containers: usize) -> Value {
-    let pod = Arc::new(common::pod(containers));
+    let pod = common::pod(containers);
     let pods = json!({"group": "", "version": "v1", "resource": "pods"});
     let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {

@@ -2,6 +2,7 @@
 //!
 //! For 1,000, 10,000 and 100,000 Services and as many Ingresses, each kind in one namespace: one evaluation (by index, and
 //! the scan for comparison), one object changed (the store alone, and with the snapshot that is built of it), and memory.
+//! `-- NUMBER` measures with that many of each.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what is broken")]
 
@@ -37,27 +38,30 @@ violation contains {"msg": msg} if {
 
 fn main() {
     head();
-    for count in [1_000, 10_000, 100_000] {
+    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    for count in if asked.is_empty() { vec![1_000, 10_000, 100_000] } else { asked } {
         table(count);
     }
 }
 
 fn table(count: usize) {
-    let mut store = Store::default();
+    let whole = footprint_of_whole_objects(count.min(10_000));
+    let mut store = Store::of_fields_that_are_read();
     policies().into_iter().for_each(|policy| store.apply(Change::Apply(policy)));
+    let (snapshot, _) = build(&mut store, &Snapshot::default(), BuildOptions::default());
     let before = resident();
     (0..count).for_each(|number| store.apply(Change::Sync(service(number, 0))));
     (0..count).for_each(|number| store.apply(Change::Sync(ingress(number, 0))));
     let grown = resident().saturating_sub(before);
     let begun = Instant::now();
-    let (mut snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    let (mut snapshot, errors) = build(&mut store, &snapshot, BuildOptions::default());
     let first = begun.elapsed();
     assert!(errors.is_empty(), "{errors:?}");
     for (kind, reviewed, change) in [
         ("K8sUniqueServiceSelector", service(count / 2, 0), service as fn(usize, usize) -> Object),
         ("UniqueHost", ingress(count / 2, 0), ingress),
     ] {
-        let review = Document::from_review(&Review::of_object(reviewed.into(), None));
+        let review = Document::from_review(&Review::of_object(&reviewed, None));
         let one = snapshot.constraints().iter().find(|one| one.constraint.kind() == kind).unwrap().clone();
         let evaluate = |indexes| {
             let inventory = snapshot.inventory().document();
@@ -75,7 +79,7 @@ fn table(count: usize) {
             store.apply(Change::Sync(object));
             stored.push(started.elapsed());
             let started = Instant::now();
-            snapshot = build(&store, &snapshot, BuildOptions::default()).0;
+            snapshot = build(&mut store, &snapshot, BuildOptions::default()).0;
             built.push(started.elapsed());
         }
         let reference = format!("scan {}", micros(by_scan));
@@ -85,11 +89,18 @@ fn table(count: usize) {
         let case = format!("{count} of a kind: one changes, {kind} in force");
         row("inventory", Row { case: &case, figure: micros(median(stored) + median(built)), ..Row::default() });
     }
-    let counted = format!("{} bytes an object by count", snapshot.inventory().footprint() / (2 * count));
+    let counted = format!("{} bytes an object by count, {whole} whole", snapshot.inventory().footprint() / (2 * count));
     let memory = format!("{} bytes an object", grown / (2 * count));
     let case = format!("{count} of each of two kinds: first snapshot");
     let figure = micros(first.as_secs_f64() * 1e6);
     row("inventory", Row { case: &case, figure, reference: counted, memory, ..Row::default() });
+}
+
+fn footprint_of_whole_objects(count: usize) -> usize {
+    let mut store = Store::default();
+    (0..count).for_each(|number| store.apply(Change::Sync(service(number, 0))));
+    (0..count).for_each(|number| store.apply(Change::Sync(ingress(number, 0))));
+    build(&mut store, &Snapshot::default(), BuildOptions::default()).0.inventory().footprint() / (2 * count)
 }
 
 fn median_of(mut run: impl FnMut(usize)) -> f64 {

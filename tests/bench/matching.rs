@@ -31,7 +31,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 
 fn main() {
     head();
-    let review = Review::of_object(common::pod(2).into(), None);
+    let review = Review::of_object(&common::pod(2), None);
     let ten = snapshot(0, &|_| Value::Null);
     let figure = micros(evaluate(&ten, &ten, &review).0);
     row("matching", Row { case: "10 constraints, all match", figure, ..Row::default() });

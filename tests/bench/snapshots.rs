@@ -38,12 +38,12 @@ fn main() {
     let mut store = Store::default();
     renamed.iter().chain(&constraints).for_each(|object| store.apply(Change::Apply(object.clone())));
     let before = resident_mib();
-    let (mut snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    let (mut snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     let memory = mib(resident_mib() - before);
     let full = median((0..5).map(|_| {
         let started = Instant::now();
-        drop(build(&store, &Snapshot::default(), BuildOptions::default()));
+        drop(build(&mut store, &Snapshot::default(), BuildOptions::default()));
         started.elapsed()
     }));
     row(
@@ -64,7 +64,7 @@ fn main() {
             let change = change(samples.len() + 1);
             let started = Instant::now();
             store.apply(change);
-            let (next, errors) = build(&store, &snapshot, BuildOptions::default());
+            let (next, errors) = build(&mut store, &snapshot, BuildOptions::default());
             samples.push(started.elapsed());
             assert!(errors.is_empty(), "{errors:?}");
             snapshot = next;

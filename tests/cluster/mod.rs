@@ -3,6 +3,7 @@
 mod containment;
 mod enforcement;
 mod environment;
+mod inventory;
 mod lifecycle;
 mod operation;
 mod policies;

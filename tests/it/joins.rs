@@ -199,7 +199,7 @@ fn judge(
     one.program.evaluate(Input { review, parameters: &one.parameters, inventory, indexes }, Deadline::none())
 }
 
-fn rebuilt(store: &Store, previous: &Snapshot) -> Snapshot {
+fn rebuilt(store: &mut Store, previous: &Snapshot) -> Snapshot {
     let (snapshot, errors) = build(store, previous, BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     snapshot
@@ -209,7 +209,7 @@ fn rebuilt(store: &Store, previous: &Snapshot) -> Snapshot {
 fn the_shapes_are_recognised() {
     let mut store = Store::default();
     policies(&mut store);
-    let snapshot = rebuilt(&store, &Snapshot::default());
+    let snapshot = rebuilt(&mut store, &Snapshot::default());
     for (kind, is_indexed, _) in POLICIES {
         let one = snapshot.constraints().iter().find(|one| one.constraint.kind() == kind).unwrap();
         let loops = one.program.inventory_loops();
@@ -227,7 +227,7 @@ proptest! {
     ) {
         let mut store = Store::default();
         policies(&mut store);
-        let mut snapshot = rebuilt(&store, &Snapshot::default());
+        let mut snapshot = rebuilt(&mut store, &Snapshot::default());
         for (changes, reviewed) in steps {
             for (thing, action) in changes {
                 let object = thing.object();
@@ -237,9 +237,9 @@ proptest! {
                     _ => Change::Sync(object),
                 });
             }
-            snapshot = rebuilt(&store, &snapshot);
-            let fresh = rebuilt(&store, &Snapshot::default());
-            let review = Document::from_review(&Review::of_object(reviewed.object().into(), None));
+            snapshot = rebuilt(&mut store, &snapshot);
+            let fresh = rebuilt(&mut store, &Snapshot::default());
+            let review = Document::from_review(&Review::of_object(&reviewed.object(), None));
             for one in snapshot.constraints() {
                 let kind = one.constraint.kind();
                 let scan = judge(one, &snapshot, &review, None);
@@ -255,12 +255,12 @@ proptest! {
 fn indexes_of_another_version_are_not_used() {
     let mut store = Store::default();
     policies(&mut store);
-    let empty = rebuilt(&store, &Snapshot::default());
+    let empty = rebuilt(&mut store, &Snapshot::default());
     let thing = Thing { namespace: 1, name: 1, version: 1, hosts: vec![1], owner: 0, selector: Vec::new() };
     store.apply(Change::Sync(thing.object()));
-    let full = rebuilt(&store, &empty);
+    let full = rebuilt(&mut store, &empty);
     let review = Thing { name: 2, ..thing.clone() }.object();
-    let review = Document::from_review(&Review::of_object(review.into(), None));
+    let review = Document::from_review(&Review::of_object(&review, None));
     let one = full.constraints().iter().find(|one| one.constraint.kind() == "Host").unwrap();
     assert_eq!(judge(one, &full, &review, empty.indexes("Host")).unwrap().len(), 1);
     assert_eq!(judge(one, &empty, &review, full.indexes("Host")).unwrap().len(), 0);

@@ -3,6 +3,7 @@
 mod containment;
 mod fuzz;
 mod http_send;
+mod inventory;
 mod joins;
 mod opa_conformance;
 mod rego_cases;

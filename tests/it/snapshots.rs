@@ -32,11 +32,11 @@ fn constraint(kind: &str, name: &str, spec: Value) -> Object {
 fn messages(snapshot: &Snapshot) -> Vec<String> {
     let pod = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}}));
     let context = EvalContext { point: EnforcementPoint::Webhook, ..EvalContext::offline() };
-    let evaluation = validate(snapshot, &Review::of_object(pod.into(), None), context).unwrap();
+    let evaluation = validate(snapshot, &Review::of_object(&pod, None), context).unwrap();
     evaluation.violations.iter().map(admit::policy::evaluate::Violation::line).collect()
 }
 
-fn rebuild(store: &Store, previous: &Snapshot) -> (Snapshot, Vec<ResourceError>) {
+fn rebuild(store: &mut Store, previous: &Snapshot) -> (Snapshot, Vec<ResourceError>) {
     build(store, previous, BuildOptions::default())
 }
 
@@ -45,7 +45,7 @@ fn defaults_of_the_schema_reach_the_policy() {
     let mut store = Store::default();
     store.apply(Change::Apply(template("K8sSays", &says("hi"))));
     store.apply(Change::Apply(constraint("K8sSays", "a", json!({"parameters": {}}))));
-    let (snapshot, errors) = rebuild(&store, &Snapshot::default());
+    let (snapshot, errors) = rebuild(&mut store, &Snapshot::default());
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(messages(&snapshot), ["[a] hi default"]);
 }
@@ -55,9 +55,9 @@ fn a_broken_update_keeps_the_last_good_version() {
     let mut store = Store::default();
     store.apply(Change::Apply(template("K8sSays", &says("one"))));
     store.apply(Change::Apply(constraint("K8sSays", "a", json!({"parameters": {"text": "x"}}))));
-    let (first, _) = rebuild(&store, &Snapshot::default());
+    let (first, _) = rebuild(&mut store, &Snapshot::default());
     store.apply(Change::Apply(template("K8sSays", "package a\nviolation[")));
-    let (second, errors) = rebuild(&store, &first);
+    let (second, errors) = rebuild(&mut store, &first);
     assert_eq!(messages(&second), ["[a] one x"]);
     assert!(errors[0].previous_in_force && errors[0].code == "ingest_error", "{errors:?}");
     let place = ErrorPlace::Text {
@@ -71,7 +71,7 @@ fn a_broken_update_keeps_the_last_good_version() {
     };
     assert_eq!(errors[0].place, place);
     store.apply(Change::Apply(constraint("K8sSays", "a", json!({"parameters": {"text": 5}}))));
-    let (third, errors) = rebuild(&store, &second);
+    let (third, errors) = rebuild(&mut store, &second);
     assert_eq!(messages(&third), ["[a] one x"]);
     let text = errors[1].to_string();
     assert!(text.contains("spec.parameters.text: Invalid value: \"integer\""), "{text}");
@@ -82,15 +82,15 @@ fn an_unchanged_policy_is_not_compiled_again() {
     let mut store = Store::default();
     store.apply(Change::Apply(template("K8sSays", &says("one"))));
     store.apply(Change::Apply(constraint("K8sSays", "a", json!({"parameters": {}}))));
-    let (first, _) = rebuild(&store, &Snapshot::default());
+    let (first, _) = rebuild(&mut store, &Snapshot::default());
     let mut touched = template("K8sSays", &says("one")).into_value();
     touched["status"] = json!({"created": true});
     touched["metadata"]["resourceVersion"] = json!("2");
     store.apply(Change::Apply(object(touched)));
-    let (second, _) = rebuild(&store, &first);
+    let (second, _) = rebuild(&mut store, &first);
     assert!(std::ptr::eq(&*first.constraints()[0], &*second.constraints()[0]), "status changes nothing");
     store.apply(Change::Apply(template("K8sSays", &says("two"))));
-    let (third, _) = rebuild(&store, &second);
+    let (third, _) = rebuild(&mut store, &second);
     assert_eq!(messages(&third), ["[a] two default"]);
 }
 
@@ -98,7 +98,7 @@ fn an_unchanged_policy_is_not_compiled_again() {
 fn constraints_without_a_template_are_reported() {
     let mut store = Store::default();
     store.apply(Change::Apply(constraint("K8sNobody", "a", json!({}))));
-    let (_, errors) = rebuild(&store, &Snapshot::default());
+    let (_, errors) = rebuild(&mut store, &Snapshot::default());
     assert!(errors[0].message.contains("missing ConstraintTemplate: template \"k8snobody\" not found"), "{errors:?}");
 }
 
@@ -126,9 +126,9 @@ proptest! {
         let mut incremental = (Snapshot::default(), Vec::new());
         for batch in changes.chunks(stride) {
             batch.iter().cloned().for_each(|change| store.apply(change));
-            incremental = rebuild(&store, &incremental.0);
+            incremental = rebuild(&mut store, &incremental.0);
         }
-        let (full, mut errors) = rebuild(&store, &Snapshot::default());
+        let (full, mut errors) = rebuild(&mut store, &Snapshot::default());
         prop_assert_eq!(messages(&incremental.0), messages(&full));
         errors.sort_by_key(ToString::to_string);
         incremental.1.sort_by_key(ToString::to_string);

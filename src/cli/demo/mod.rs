@@ -99,6 +99,7 @@ fn options(directory: &Path) -> ServeOptions {
         shutdown_delay: Duration::ZERO,
         log_denies: false,
         build: BuildOptions::default(),
+        keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),
     }
 }

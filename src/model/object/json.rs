@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 /// Levels of nesting that are accepted. The API server itself stops at 10,000.
-const MAX_DEPTH: usize = 1_000;
+pub const MAX_DEPTH: usize = 1_000;
 
 /// Why bytes are not a JSON value, with line and column.
 #[derive(Debug, Error)]

@@ -3,25 +3,39 @@
 use serde_json::{Map, Value};
 
 use super::{FieldError, FieldPath, describe};
+use crate::model::value::Object as Mapping;
 
 /// The labels (or annotations) of an object; empty when it has none.
 #[derive(Clone, Copy, Debug)]
-pub struct Labels<'a>(Option<&'a Map<String, Value>>);
+pub enum Labels<'a> {
+    /// In an object as it arrived.
+    Json(&'a Map<String, Value>),
+    /// In an object as policies see it.
+    Value(&'a Mapping),
+    /// It has none.
+    None,
+}
 
 impl<'a> Labels<'a> {
-    /// The labels in a `metadata.labels` mapping.
-    pub fn new(map: Option<&'a Map<String, Value>>) -> Self {
-        Self(map)
-    }
-
     /// The value of a label; `None` when the object does not carry it.
     pub fn value(self, key: &str) -> Option<&'a str> {
-        self.0?.get(key)?.as_str()
+        match self {
+            Self::Json(map) => map.get(key)?.as_str(),
+            Self::Value(mapping) => mapping.get_str(key)?.as_str(),
+            Self::None => None,
+        }
     }
 
     /// All labels in order of their keys.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+        let (json, values) = match self {
+            Self::Json(map) => (Some(map), None),
+            Self::Value(mapping) => (None, Some(mapping)),
+            Self::None => (None, None),
+        };
+        let json = json.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        let entries = values.into_iter().flat_map(|mapping| mapping.entries().iter());
+        json.chain(entries.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))))
     }
 }
 
@@ -170,7 +184,11 @@ mod tests {
     fn check(selector: &Value, labels: &Value, expected: bool) {
         let (parsed, errors) = LabelSelector::parse(selector, &FieldPath::root());
         assert!(errors.is_empty(), "{selector}: {errors:?}");
-        assert_eq!(parsed.matches(Labels::new(labels.as_object())), expected, "{selector} on {labels}");
+        assert_eq!(
+            parsed.matches(labels.as_object().map_or(Labels::None, Labels::Json)),
+            expected,
+            "{selector} on {labels}"
+        );
     }
 
     #[test]

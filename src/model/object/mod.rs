@@ -12,7 +12,7 @@ pub use field_error::{FieldError, FieldErrorKind};
 pub use field_path::{FieldPath, Segment};
 pub use go_text::quote;
 pub use gvk::{GroupVersionKind, ObjectKey};
-pub use json::{JsonError, parse_json};
+pub use json::{JsonError, MAX_DEPTH, parse_json};
 pub use labels::{LabelSelector, Labels};
 pub use wildcard::Wildcard;
 
@@ -93,12 +93,12 @@ impl Object {
 
     /// `metadata.labels`.
     pub fn labels(&self) -> Labels<'_> {
-        Labels::new(self.metadata("labels").and_then(Value::as_object))
+        self.metadata("labels").and_then(Value::as_object).map_or(Labels::None, Labels::Json)
     }
 
     /// `metadata.annotations`.
     pub fn annotations(&self) -> Labels<'_> {
-        Labels::new(self.metadata("annotations").and_then(Value::as_object))
+        self.metadata("annotations").and_then(Value::as_object).map_or(Labels::None, Labels::Json)
     }
 
     /// Whether this is a core `Namespace`.

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{Operation, RequestFields, Review, Source};
-use crate::model::object::{FieldError, GroupVersionKind, JsonError, Object, describe, parse_json};
+use super::reviewed_object::field;
+use super::{Operation, RequestFields, Review, ReviewedObject, Source};
+use crate::model::object::{FieldError, GroupVersionKind, JsonError, MAX_DEPTH, describe};
+use crate::model::value::{NumberMode, TOO_DEEP, Value, parse_json_within};
 
 const GROUP: &str = "admission.k8s.io";
 
@@ -105,14 +106,14 @@ impl AdmissionReview {
         if body.is_empty() {
             return Err(unknown(ReviewError::EmptyBody));
         }
-        let mut value = parse_json(body).map_err(|error| unknown(error.into()))?;
+        let value = parse_value(body).map_err(|error| unknown(error.into()))?;
         let api_version = read_type(&value).map_err(unknown)?;
-        let request = value.get_mut("request").map(Value::take).unwrap_or_default();
-        let Value::Object(request) = request else {
-            let error = ReviewError::NoRequest { found: describe(&request) };
+        let request = field(&value, "request").unwrap_or(&Value::Null);
+        if !matches!(request, Value::Object(_)) {
+            let error = ReviewError::NoRequest { found: found(request) };
             return Err(RejectedReview { api_version: Some(api_version), uid: String::new(), error });
-        };
-        let uid = request.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+        }
+        let uid = field(request, "uid").and_then(Value::as_str).unwrap_or_default().to_owned();
         match read_request(request) {
             Ok(review) => Ok(Self { api_version, review }),
             Err(error) => Err(RejectedReview { api_version: Some(api_version), uid, error }),
@@ -120,11 +121,37 @@ impl AdmissionReview {
     }
 }
 
+/// The body as policies see its parts: nothing is converted afterwards.
+fn parse_value(body: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| JsonError::Malformed(format!("not UTF-8 at {}", place(body, error.valid_up_to()))))?;
+    parse_json_within(text, NumberMode::Float, MAX_DEPTH).map_err(|error| {
+        let place = place(body, error.offset);
+        match error.message {
+            TOO_DEEP => JsonError::TooDeep(format!("nested deeper than {MAX_DEPTH} levels at {place}")),
+            message => JsonError::Malformed(format!("{message} at {place}")),
+        }
+    })
+}
+
+/// Line and column of an offset, both from 1, the column in bytes.
+fn place(body: &[u8], offset: usize) -> String {
+    let before = body.get(..offset).unwrap_or(body);
+    let line = before.split(|byte| *byte == b'\n');
+    let column = line.clone().next_back().map_or(0, <[u8]>::len) + 1;
+    format!("line {} column {column}", line.count())
+}
+
+/// What a value is, for messages.
+fn found(value: &Value) -> String {
+    describe(&value.to_json())
+}
+
 fn read_type(value: &Value) -> Result<String, ReviewError> {
-    if !value.is_object() {
-        return Err(ReviewError::OtherType { found: describe(value) });
+    if !matches!(value, Value::Object(_)) {
+        return Err(ReviewError::OtherType { found: found(value) });
     }
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| field(value, key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     // Like Gatekeeper, take a body without a type as v1: every API server in use names both.
     match (api_version, kind) {
@@ -134,8 +161,8 @@ fn read_type(value: &Value) -> Result<String, ReviewError> {
     }
 }
 
-fn read_request(mut request: Map<String, Value>) -> Result<Review, ReviewError> {
-    let mut take = |key: &str| request.remove(key).filter(|value| !value.is_null());
+fn read_request(request: &Value) -> Result<Review, ReviewError> {
+    let take = |key: &str| field(request, key).filter(|value| !matches!(value, Value::Null)).cloned();
     let object = read_object(take("object"), "object")?;
     let old_object = read_object(take("oldObject"), "oldObject")?;
     let kind = read_kind(take("kind"))?;
@@ -178,23 +205,26 @@ fn read_request(mut request: Map<String, Value>) -> Result<Review, ReviewError> 
             sub_resource: take("subResource").filter(|value| value.as_str() != Some("")),
             original,
             user_info: take("userInfo"),
-            dry_run: take("dryRun").and_then(|value| value.as_bool()),
+            dry_run: take("dryRun").and_then(|value| match value {
+                Value::Bool(dry_run) => Some(dry_run),
+                _ => None,
+            }),
             options: take("options"),
         },
     })
 }
 
-fn read_object(value: Option<Value>, key: &str) -> Result<Option<Arc<Object>>, ReviewError> {
-    let parsed = value.map(Object::from_value).transpose();
+fn read_object(value: Option<Value>, key: &str) -> Result<Option<Arc<ReviewedObject>>, ReviewError> {
+    let parsed = value.map(ReviewedObject::from_value).transpose();
     parsed.map(|object| object.map(Arc::new)).map_err(|error| field_error(&format!("request.{key}"), &error))
 }
 
 fn read_kind(value: Option<Value>) -> Result<GroupVersionKind, ReviewError> {
-    let value = value.unwrap_or_default();
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let value = value.unwrap_or(Value::Null);
+    let text = |key: &str| field(&value, key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let kind = GroupVersionKind { group: text("group"), version: text("version"), kind: text("kind") };
     if kind.kind.is_empty() {
-        let message = format!("request.kind: expected group, version and kind, found {}", describe(&value));
+        let message = format!("request.kind: expected group, version and kind, found {}", found(&value));
         return Err(ReviewError::Field(message));
     }
     Ok(kind)
@@ -203,8 +233,8 @@ fn read_kind(value: Option<Value>) -> Result<GroupVersionKind, ReviewError> {
 fn read_text(value: Option<Value>, key: &str) -> Result<String, ReviewError> {
     match value {
         None => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(ReviewError::Field(format!("request.{key}: expected a string, found {}", describe(&other)))),
+        Some(Value::String(text)) => Ok(text.to_string()),
+        Some(other) => Err(ReviewError::Field(format!("request.{key}: expected a string, found {}", found(&other)))),
     }
 }
 
@@ -264,16 +294,16 @@ struct StatusBody<'a> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
-    fn body(request: &Value) -> Vec<u8> {
+    fn body(request: &Json) -> Vec<u8> {
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
         serde_json::to_vec(&review).unwrap()
     }
 
-    fn pod() -> Value {
+    fn pod() -> Json {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}})
     }
 
@@ -311,7 +341,7 @@ mod tests {
         let kind = json!({"version": "v1", "kind": "Pod"});
         let cases: Vec<(Vec<u8>, &str)> = vec![
             (b"".to_vec(), "request body is empty"),
-            (b"{".to_vec(), "request body is not a JSON document: EOF while parsing an object at line 1 column 1"),
+            (b"{".to_vec(), "request body is not a JSON document: unexpected end of JSON input at line 1 column 2"),
             (b"[]".to_vec(), "found a list"),
             (br#"{"apiVersion":"admission.k8s.io/v2","kind":"AdmissionReview"}"#.to_vec(), "\"admission.k8s.io/v2\""),
             (br#"{"apiVersion":"v1","kind":"Pod"}"#.to_vec(), "found apiVersion \"v1\", kind \"Pod\""),

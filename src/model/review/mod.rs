@@ -1,14 +1,15 @@
 //! A resource under judgement, wherever it came from: a request of the API server, a file, an object of the cluster.
 
 mod admission;
+mod reviewed_object;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::model::object::{GroupVersionKind, Object};
+use crate::model::value::Value;
 
 pub use admission::{AdmissionResponse, AdmissionReview, RejectedReview, ReviewError};
+pub use reviewed_object::ReviewedObject;
 
 /// What policies see as `input.review`, and what matchers look at.
 ///
@@ -26,13 +27,13 @@ pub struct Review {
     /// What is being done; `None` when nothing is (files, audit).
     pub operation: Option<Operation>,
     /// The object as it would be stored. At DELETE the object that goes.
-    pub object: Option<Arc<Object>>,
+    pub object: Option<Arc<ReviewedObject>>,
     /// The object as it is stored; `None` at CREATE.
-    pub old_object: Option<Arc<Object>>,
+    pub old_object: Option<Arc<ReviewedObject>>,
     /// Where the object came from.
     pub source: Source,
     /// The namespace that the object is in, when it is known.
-    pub namespace_object: Option<Arc<Object>>,
+    pub namespace_object: Option<Arc<ReviewedObject>>,
     /// The remaining fields of the request, as they arrived; `None` where absent.
     pub request: RequestFields,
 }
@@ -78,7 +79,7 @@ pub enum Source {
 
 impl Review {
     /// A review of an object that nobody is changing: a file, or an object found in the cluster.
-    pub fn of_object(object: Arc<Object>, namespace_object: Option<Arc<Object>>) -> Self {
+    pub fn of_object(object: &Object, namespace_object: Option<Arc<ReviewedObject>>) -> Self {
         // A Namespace is not in itself.
         let namespace = if object.is_namespace() { String::new() } else { object.namespace().to_owned() };
         Self {
@@ -91,12 +92,12 @@ impl Review {
             source: Source::Original,
             namespace_object,
             request: RequestFields::default(),
-            object: Some(object),
+            object: Some(Arc::new(ReviewedObject::from(object))),
         }
     }
 
     /// The objects to match, in the order in which they are tried.
-    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<ReviewedObject>> {
         self.object.iter().chain(&self.old_object)
     }
 
@@ -115,7 +116,7 @@ impl Review {
 
     /// Who asked; empty when nobody did.
     pub fn username(&self) -> &str {
-        let username = self.request.user_info.as_ref().and_then(|user| user.get("username"));
+        let username = self.request.user_info.as_ref().and_then(|user| reviewed_object::field(user, "username"));
         username.and_then(Value::as_str).unwrap_or_default()
     }
 }

@@ -3,6 +3,7 @@
 mod breaker;
 pub mod limits;
 mod notes;
+pub mod reads;
 pub mod rego;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::model::object::FieldPath;
 pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use notes::Notes;
+pub use reads::InventoryReads;
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
 pub use rego::evaluate::InventoryLoop;
 pub use rego::{Document, Pool};
@@ -48,6 +50,17 @@ pub struct Parameters {
 /// Indexes of one version of the inventory for one program. Shared by all threads.
 #[derive(Debug)]
 pub struct Indexes(rego::evaluate::Joins);
+
+/// What changed between two versions of the inventory, for [`Program::index`].
+#[derive(Debug)]
+pub struct InventoryChange<'a>(rego::evaluate::Differences<'a>);
+
+impl<'a> InventoryChange<'a> {
+    /// From an earlier version, or from nothing.
+    pub fn between(earlier: Option<&'a Document>, later: &'a Document) -> Self {
+        Self(rego::evaluate::Differences::between(earlier.map(Document::value), later.value()))
+    }
+}
 
 impl Indexes {
     /// How many entries all of them have.
@@ -179,11 +192,23 @@ impl Program {
         }
     }
 
-    /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
-    /// program that has no use for them.
-    pub fn index(&self, inventory: &Document, earlier: Option<&Indexes>) -> Option<Indexes> {
+    /// Whether it has a use for indexes of the inventory.
+    pub fn has_indexes(&self) -> bool {
         match self {
-            Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0)).map(Indexes),
+            Self::Rego(program) => program.has_joins(),
+        }
+    }
+
+    /// Indexes of the inventory for this program, from those of an earlier version, where there are any, and what changed
+    /// since.
+    pub fn index(
+        &self,
+        inventory: &Document,
+        earlier: Option<&Indexes>,
+        change: &InventoryChange<'_>,
+    ) -> Option<Indexes> {
+        match self {
+            Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0), &change.0).map(Indexes),
         }
     }
 
@@ -191,6 +216,13 @@ impl Program {
     pub fn inventory_loops(&self) -> &[InventoryLoop] {
         match self {
             Self::Rego(program) => program.inventory_loops(),
+        }
+    }
+
+    /// What it reads of the objects in the inventory, or may.
+    pub fn inventory_reads(&self) -> &InventoryReads {
+        match self {
+            Self::Rego(program) => program.inventory_reads(),
         }
     }
 

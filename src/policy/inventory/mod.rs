@@ -2,12 +2,17 @@
 //!
 //! Layout: `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`. A published
 //! inventory never changes: an update copies the nodes on its path and shares the rest, with 100,000 objects of a kind as
-//! with ten. Objects are kept without `metadata.managedFields`.
+//! with ten. Objects are kept without `metadata.managedFields`, and as far as policies read them (`kept`).
+
+mod kept;
 
 use std::collections::BTreeSet;
 
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::policy::engine::reads::Fields;
 use crate::policy::engine::{Document, Pool};
+
+pub use kept::Kept;
 
 /// The objects, as policies see them.
 #[derive(Clone, Debug)]
@@ -30,9 +35,9 @@ impl Inventory {
         &self.tree
     }
 
-    /// Adds an object, or replaces the one of the same key. One that is equal stays the very same.
-    pub fn insert(&mut self, object: &Object, pool: &mut Pool) {
-        let document = Document::from_object_compact(object.value(), pool);
+    /// Adds these fields of an object, in place of the one of the same key. What is equal stays the very same.
+    pub fn insert(&mut self, object: &Object, fields: &Fields, pool: &mut Pool) {
+        let document = Document::from_object_compact(object.value(), fields, pool);
         with_path(&object.key(), |path| {
             if !self.tree.at(path).is_some_and(|known| known.is_same(&document)) {
                 self.tree.insert(path, document);
@@ -41,12 +46,21 @@ impl Inventory {
     }
 
     /// Makes these all objects of a kind. Those that stay as they are stay the very same.
-    pub fn replace(&mut self, gvk: &GroupVersionKind, objects: &[Object], pool: &mut Pool) {
+    pub fn replace(&mut self, gvk: &GroupVersionKind, objects: &[Object], fields: &Fields, pool: &mut Pool) {
         let kept: BTreeSet<ObjectKey> = objects.iter().map(Object::key).collect();
         for key in self.keys(gvk).filter(|key| !kept.contains(key)).collect::<Vec<_>>() {
             self.remove(&key);
         }
-        objects.iter().for_each(|object| self.insert(object, pool));
+        objects.iter().for_each(|object| self.insert(object, fields, pool));
+    }
+
+    /// Whether there is an object of a kind.
+    pub fn has(&self, gvk: &GroupVersionKind) -> bool {
+        let api_version = gvk.api_version();
+        let namespaces = self.tree.at(&["namespace"]);
+        let is_in = |path: &[&str]| self.tree.at(path).is_some();
+        is_in(&["cluster", &api_version, &gvk.kind])
+            || namespaces.iter().flat_map(Document::keys).any(|one| is_in(&["namespace", one, &api_version, &gvk.kind]))
     }
 
     /// How many objects there are.

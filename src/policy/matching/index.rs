@@ -220,15 +220,16 @@ mod tests {
 
     use super::*;
     use crate::model::object::{FieldPath, Object};
+    use crate::model::review::ReviewedObject;
     use crate::policy::matching::matches;
 
-    fn object(group: &str, kind: &str, namespace: &str) -> Arc<Object> {
+    fn object(group: &str, kind: &str, namespace: &str) -> Object {
         let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
         let mut value = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "shop"}});
         if !namespace.is_empty() {
             value["metadata"]["namespace"] = json!(namespace);
         }
-        Arc::new(Object::from_value(value).unwrap())
+        Object::from_value(value).unwrap()
     }
 
     fn index(all: &[Value]) -> (Vec<Match>, MatchIndex) {
@@ -257,7 +258,7 @@ mod tests {
             // A Namespace is judged by its own name, which is `shop` here.
             ("", "Namespace", "", vec![1, 3, 4]),
         ] {
-            let review = Review::of_object(object(group, kind, namespace), None);
+            let review = Review::of_object(&object(group, kind, namespace), None);
             assert_eq!(index.candidates(&review), expected, "{group}/{kind} in {namespace:?}");
         }
     }
@@ -267,7 +268,7 @@ mod tests {
         let all: Vec<Value> = (0..200).map(|number| json!({"namespaces": [format!("n{}", number % 3)]})).collect();
         let (_, index) = index(&all);
         let expected: Vec<usize> = (0..200).filter(|number| number % 3 == 1).collect();
-        assert_eq!(index.candidates(&Review::of_object(object("", "Pod", "n1"), None)), expected);
+        assert_eq!(index.candidates(&Review::of_object(&object("", "Pod", "n1"), None)), expected);
     }
 
     fn texts(choices: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
@@ -292,7 +293,7 @@ mod tests {
         })
     }
 
-    fn objects() -> impl Strategy<Value = Arc<Object>> {
+    fn objects() -> impl Strategy<Value = Object> {
         let group = prop::sample::select(vec!["", "apps", "batch"]);
         let kind = prop::sample::select(vec!["Pod", "Namespace", "Node"]);
         let namespace = prop::sample::select(vec!["", "shop", "bank", "é", "aé", "o"]);
@@ -311,10 +312,10 @@ mod tests {
             let (all, index) = index(&all);
             let namespace = namespace.map(|name| {
                 let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-                Arc::new(Object::from_value(value).unwrap())
+                Arc::new(ReviewedObject::from(&Object::from_value(value).unwrap()))
             });
-            let mut review = Review::of_object(new, namespace);
-            review.old_object = old;
+            let mut review = Review::of_object(&new, namespace);
+            review.old_object = old.map(|old| Arc::new(ReviewedObject::from(&old)));
             let found = index.candidates(&review);
             for (position, criteria) in all.iter().enumerate() {
                 let is_candidate = found.contains(&position);

@@ -6,8 +6,7 @@ mod index;
 use thiserror::Error;
 
 use crate::model::api::{Match, Scope};
-use crate::model::object::Object;
-use crate::model::review::{Review, Source};
+use crate::model::review::{Review, ReviewedObject, Source};
 
 pub use index::MatchIndex;
 
@@ -37,13 +36,13 @@ pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchError> {
 
 /// One object and what is known around it.
 struct Subject<'a> {
-    object: &'a Object,
-    namespace: Option<&'a Object>,
+    object: &'a ReviewedObject,
+    namespace: Option<&'a ReviewedObject>,
     source: Source,
 }
 
 impl<'a> Subject<'a> {
-    fn new(object: &'a Object, review: &'a Review) -> Self {
+    fn new(object: &'a ReviewedObject, review: &'a Review) -> Self {
         Self { object, namespace: review.namespace_object.as_deref(), source: review.source }
     }
 
@@ -85,7 +84,7 @@ impl<'a> Subject<'a> {
         if self.object.is_namespace() {
             return Some(self.object.name());
         }
-        let known = self.namespace.map(Object::name).unwrap_or_default();
+        let known = self.namespace.map(ReviewedObject::name).unwrap_or_default();
         [known, self.object.namespace()].into_iter().find(|name| !name.is_empty())
     }
 
@@ -131,22 +130,22 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::object::FieldPath;
+    use crate::model::object::{FieldPath, Object};
 
-    fn object(value: Value) -> Arc<Object> {
-        Arc::new(Object::from_value(value).unwrap())
+    fn object(value: Value) -> Object {
+        Object::from_value(value).unwrap()
     }
 
-    fn pod() -> Arc<Object> {
+    fn pod() -> Object {
         object(json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}}}))
     }
 
-    fn namespace(name: &str) -> Arc<Object> {
+    fn namespace(name: &str) -> Object {
         object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "a"}}}))
     }
 
-    fn node() -> Arc<Object> {
+    fn node() -> Object {
         object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))
     }
 
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn pods_match_by_every_criterion() {
-        let review = Review::of_object(pod(), Some(namespace("shop")));
+        let review = Review::of_object(&pod(), Some(Arc::new(ReviewedObject::from(&namespace("shop")))));
         for (criteria, expected) in [
             (json!({}), true),
             (json!({"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]}), true),
@@ -193,7 +192,7 @@ mod tests {
 
     #[test]
     fn namespaces_are_judged_by_their_own_name_and_labels() {
-        let review = Review::of_object(namespace("shop"), None);
+        let review = Review::of_object(&namespace("shop"), None);
         check(json!({"scope": "Cluster"}), &review, true);
         check(json!({"namespaces": ["shop"]}), &review, true);
         check(json!({"excludedNamespaces": ["shop"]}), &review, false);
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn cluster_scoped_objects_are_never_disqualified_by_namespace() {
-        let review = Review::of_object(node(), None);
+        let review = Review::of_object(&node(), None);
         check(json!({"namespaces": ["shop"]}), &review, true);
         check(json!({"excludedNamespaces": ["*"]}), &review, true);
         check(json!({"namespaceSelector": {"matchLabels": {"team": "b"}}}), &review, true);
@@ -211,7 +210,7 @@ mod tests {
 
     #[test]
     fn an_unknown_namespace_is_an_error_unless_something_else_fails_first() {
-        let review = Review::of_object(pod(), None);
+        let review = Review::of_object(&pod(), None);
         let selector = json!({"namespaceSelector": {"matchLabels": {"team": "a"}}});
         assert_eq!(run(&selector, &review), Err(MatchError::NamespaceMissing));
         let mut earlier = selector;
@@ -221,15 +220,15 @@ mod tests {
 
     #[test]
     fn an_update_matches_by_its_old_object_too() {
-        let mut review = Review::of_object(node(), None);
-        review.old_object = Some(pod());
+        let mut review = Review::of_object(&node(), None);
+        review.old_object = Some(Arc::new(ReviewedObject::from(&pod())));
         check(json!({"kinds": [{"kinds": ["Pod"]}]}), &review, true);
     }
 
     #[test]
     fn generated_names_match_open_patterns() {
         let generated = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "web-"}}));
-        let review = Review::of_object(generated, None);
+        let review = Review::of_object(&generated, None);
         check(json!({"name": "web-*"}), &review, true);
         check(json!({"name": "web-"}), &review, false);
     }

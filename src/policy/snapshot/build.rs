@@ -1,19 +1,22 @@
 //! The one builder of snapshots: what is in the store, compiled; what does not compile, reported.
 //!
 //! Guarantees: an unchanged template keeps its compiled program; a template or constraint that is broken by an update
-//! stays in force as it last was; one broken policy never affects another; the same store gives the same snapshot
+//! stays in force as it last was, and so does one that reads what the inventory does not have yet; one broken policy never affects another; the same store gives the same snapshot
 //! in whatever order its resources arrived.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
-use super::{CompiledConstraint, CompiledTemplate, Snapshot, Store};
+use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
-use crate::policy::engine::{Breaker, CompileError, CompileOptions, Document, Indexes, Program, limits};
+use crate::policy::engine::{
+    Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Program, limits,
+};
 use crate::policy::matching::MatchIndex;
 
 /// From so many templates on, starting threads is worth it.
@@ -21,6 +24,9 @@ const MANY_TEMPLATES: usize = 8;
 
 /// The most threads of one build.
 const MAX_BUILDERS: usize = 8;
+
+/// Code of a template that waits for the inventory; Gatekeeper has none.
+const NOT_READY: &str = "not_ready";
 
 /// What a build may do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +51,13 @@ pub struct ResourceError {
     pub previous_in_force: bool,
 }
 
+impl ResourceError {
+    /// Whether nothing is wrong with the resource: it waits for objects.
+    pub fn is_waiting(&self) -> bool {
+        self.code == NOT_READY
+    }
+}
+
 /// Where a [`ResourceError`] is, as far as known without the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorPlace {
@@ -61,55 +74,86 @@ pub enum ErrorPlace {
     },
 }
 
-/// Builds a snapshot, reusing from the previous one all that did not change.
-pub fn build(store: &Store, previous: &Snapshot, options: BuildOptions) -> (Snapshot, Vec<ResourceError>) {
-    let mut errors = Vec::new();
-    let templates = build_templates(store, previous, options, &mut errors);
-    let constraints = build_constraints(store, previous, &templates, &mut errors);
-    let is_same = constraints.len() == previous.constraints.len()
-        && constraints.iter().zip(&previous.constraints).all(|(now, before)| Arc::ptr_eq(now, before));
-    let criteria = || constraints.iter().map(|one| &one.constraint.criteria);
-    let index = if is_same { Arc::clone(&previous.index) } else { Arc::new(MatchIndex::new(criteria())) };
-    let indexes = build_indexes(store, previous, &constraints);
+/// Builds a snapshot, reusing from the previous one all that did not change. The store takes note of what policies read.
+pub fn build(store: &mut Store, previous: &Snapshot, options: BuildOptions) -> (Snapshot, Vec<ResourceError>) {
+    let policies = if store.revision.is_same(&previous.policies.revision) {
+        Arc::clone(&previous.policies)
+    } else {
+        Arc::new(build_policies(store, &previous.policies, options))
+    };
+    let errors = policies.errors.clone();
     let snapshot = Snapshot {
-        templates,
-        constraints,
-        index,
-        namespaces: store.namespaces.clone(),
+        indexes: build_indexes(store, previous, &policies),
+        policies,
+        namespaces: Arc::clone(&store.namespaces),
         inventory: store.inventory.clone(),
-        indexes,
     };
     (snapshot, errors)
 }
 
+fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions) -> Policies {
+    let mut errors = Vec::new();
+    let mut built = build_templates(store, previous, options, &mut errors);
+    settle_waiting(store, &mut built, &mut errors);
+    let Templates { in_force: templates, waiting } = built;
+    let constraints = build_constraints(store, previous, (&templates, &waiting), &mut errors);
+    let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
+    let indexed = indexed(&constraints);
+    Policies { revision: store.revision.clone(), templates, waiting, constraints, index, indexed, errors }
+}
+
+/// Templates that compile.
+#[derive(Default)]
+struct Templates {
+    /// By kind of constraint.
+    in_force: BTreeMap<String, Arc<CompiledTemplate>>,
+    /// By name: new versions, or whole templates, that read fields which were not kept of all objects.
+    waiting: BTreeMap<String, Arc<CompiledTemplate>>,
+}
+
+impl Templates {
+    /// What all of them together read.
+    fn reads(&self) -> InventoryReads {
+        let mut reads = InventoryReads::default();
+        for template in self.in_force.values().chain(self.waiting.values()) {
+            reads.merge(template.program.inventory_reads());
+        }
+        reads
+    }
+}
+
 fn build_templates(
     store: &Store,
-    previous: &Snapshot,
+    previous: &Policies,
     options: BuildOptions,
     errors: &mut Vec<ResourceError>,
-) -> BTreeMap<String, Arc<CompiledTemplate>> {
+) -> Templates {
     let by_name: BTreeMap<&str, &Arc<CompiledTemplate>> =
         previous.templates.values().map(|one| (one.template.object.name(), one)).collect();
     let before = |object: &Object| by_name.get(object.name()).copied();
-    let mut templates = BTreeMap::new();
+    let is_of = |compiled: &&Arc<CompiledTemplate>, object: &Object| is_same_policy(&compiled.template.object, object);
+    let mut templates = Templates::default();
+    let Templates { in_force, waiting } = &mut templates;
+    let mut put = |compiled: &Arc<CompiledTemplate>| {
+        in_force.insert(compiled.template.kind.clone(), Arc::clone(compiled));
+    };
     let mut changed = Vec::new();
     for object in store.templates.values().filter(|object| !object.is_terminating()) {
-        match before(object).filter(|before| is_same_policy(&before.template.object, object)) {
-            Some(before) => drop(templates.insert(before.template.kind.clone(), Arc::clone(before))),
-            None => changed.push(object.as_ref()),
+        if let Some(same) = before(object).filter(|before| is_of(before, object)) {
+            put(same);
+        } else if let Some(same) = previous.waiting.get(object.name()).filter(|one| is_of(one, object)) {
+            before(object).into_iter().for_each(&mut put);
+            waiting.insert(object.name().to_owned(), Arc::clone(same));
+        } else {
+            changed.push(object.as_ref());
         }
     }
     for (object, result) in compile_templates(changed, options) {
-        let before = before(object);
+        before(object).into_iter().for_each(&mut put);
         match result {
-            Ok(compiled) => {
-                templates.insert(compiled.template.kind.clone(), Arc::new(compiled));
-            }
+            Ok(compiled) => drop(waiting.insert(object.name().to_owned(), Arc::new(compiled))),
             Err(mut found) => {
-                if let Some(before) = before {
-                    found.iter_mut().for_each(|error| error.previous_in_force = true);
-                    templates.insert(before.template.kind.clone(), Arc::clone(before));
-                }
+                found.iter_mut().for_each(|error| error.previous_in_force = before(object).is_some());
                 errors.extend(found);
             }
         }
@@ -117,15 +161,48 @@ fn build_templates(
     templates
 }
 
+/// Puts every new version in force whose fields the inventory has. The others are told, and their fields asked for.
+fn settle_waiting(store: &mut Store, templates: &mut Templates, errors: &mut Vec<ResourceError>) {
+    let Store { kept, inventory, .. } = store;
+    kept.keep(&templates.reads(), |gvk| inventory.has(gvk));
+    for (name, template) in std::mem::take(&mut templates.waiting) {
+        let lacking = kept.lacking(template.program.inventory_reads());
+        let is_before = |one: &CompiledTemplate| one.template.object.name() == name;
+        if lacking.is_empty() {
+            templates.in_force.retain(|_, one| !is_before(one));
+            templates.in_force.insert(template.template.kind.clone(), template);
+            continue;
+        }
+        let kinds: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+        errors.push(ResourceError {
+            key: template.template.object.key(),
+            code: NOT_READY,
+            message: format!(
+                "not ready yet: it reads fields of objects in the inventory that were not kept before; they are being \
+                 listed again: {}",
+                kinds.join(", ")
+            ),
+            place: ErrorPlace::Field(FieldPath::root()),
+            previous_in_force: templates.in_force.values().any(|one| is_before(one)),
+        });
+        templates.waiting.insert(name, template);
+    }
+    // Versions that have been replaced read nothing any more.
+    kept.keep(&templates.reads(), |gvk| inventory.has(gvk));
+}
+
+type ByKey = BTreeMap<String, Arc<CompiledTemplate>>;
+
 type Compilation<'o> = (&'o Object, Result<CompiledTemplate, Vec<ResourceError>>);
 
 /// Compiles in the given order; many templates on all processors, as at a start.
 fn compile_templates(objects: Vec<&Object>, options: BuildOptions) -> Vec<Compilation<'_>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_BUILDERS);
-    let results = if objects.len() < MANY_TEMPLATES || threads == 1 {
-        compile_in_turn(&objects, options)
-    } else {
-        compile_at_once(&objects, threads, options)
+    // To know the processors, files are read: only where it matters.
+    let is_many = objects.len() >= MANY_TEMPLATES;
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let results = match if is_many { processors().min(MAX_BUILDERS) } else { 1 } {
+        1 => compile_in_turn(&objects, options),
+        threads => compile_at_once(&objects, threads, options),
     };
     objects.into_iter().zip(results).collect()
 }
@@ -198,8 +275,8 @@ fn field_errors(key: &ObjectKey, code: &'static str, prefix: &str, errors: &[Fie
 
 fn build_constraints(
     store: &Store,
-    previous: &Snapshot,
-    templates: &BTreeMap<String, Arc<CompiledTemplate>>,
+    previous: &Policies,
+    (templates, waiting): (&ByKey, &ByKey),
     errors: &mut Vec<ResourceError>,
 ) -> Vec<Arc<CompiledConstraint>> {
     let before: BTreeMap<(&str, &str), &Arc<CompiledConstraint>> =
@@ -207,8 +284,15 @@ fn build_constraints(
     let mut constraints = Vec::new();
     for ((kind, name), object) in store.constraints.iter().filter(|(_, object)| !object.is_terminating()) {
         let Some(template) = templates.get(kind) else {
-            let is_refused = store.templates.contains_key(&kind.to_lowercase());
-            errors.push(missing_template(object, kind, is_refused));
+            let name = kind.to_lowercase();
+            let help = if waiting.contains_key(&name) {
+                "it is there, but not ready yet: see its status".to_owned()
+            } else if store.templates.contains_key(&name) {
+                "it is there, but was refused: mend it".to_owned()
+            } else {
+                format!("apply the template that makes kind {kind}")
+            };
+            errors.push(missing_template(object, kind, &help));
             continue;
         };
         let before = before.get(&(kind.as_str(), name.as_str())).copied();
@@ -232,25 +316,30 @@ fn build_constraints(
 }
 
 /// Indexes for every program that some constraint uses; those of before brought up to date where the program stayed.
-fn build_indexes(
-    store: &Store,
-    previous: &Snapshot,
-    constraints: &[Arc<CompiledConstraint>],
-) -> BTreeMap<String, Arc<Indexes>> {
-    let inventory = store.inventory.document();
+fn build_indexes(store: &Store, previous: &Snapshot, policies: &Policies) -> BTreeMap<String, Arc<Indexes>> {
+    let (earlier, inventory) = (previous.inventory.document(), store.inventory.document());
+    // Each found once, for all programs.
+    let since = LazyCell::new(|| InventoryChange::between(Some(earlier), inventory));
+    let all = LazyCell::new(|| InventoryChange::between(None, inventory));
     let mut indexes = BTreeMap::new();
-    for of_kind in constraints.chunk_by(|one, other| one.constraint.kind() == other.constraint.kind()) {
-        let Some(one) = of_kind.first() else { continue };
-        let kind = one.constraint.kind();
-        let is_same = previous.templates.get(kind).is_some_and(|before| Arc::ptr_eq(&before.program, &one.program));
-        let before = previous.indexes.get(kind).filter(|_| is_same);
+    for (kind, program) in &policies.indexed {
+        let is_same = previous.policies.templates.get(kind).is_some_and(|before| Arc::ptr_eq(&before.program, program));
+        let before = previous.indexes.get(kind).filter(|before| is_same && before.is_of(earlier));
         let now = match before {
             Some(before) if before.is_of(inventory) => Some(Arc::clone(before)),
-            before => one.program.index(inventory, before.map(Arc::as_ref)).map(Arc::new),
+            Some(before) => program.index(inventory, Some(before), &since).map(Arc::new),
+            None => program.index(inventory, None, &all).map(Arc::new),
         };
-        indexes.extend(now.map(|now| (kind.to_owned(), now)));
+        indexes.extend(now.map(|now| (kind.clone(), now)));
     }
     indexes
+}
+
+/// The kinds of these constraints whose program has a use for indexes.
+fn indexed(constraints: &[Arc<CompiledConstraint>]) -> Vec<(String, Arc<Program>)> {
+    let kinds = constraints.chunk_by(|one, other| one.constraint.kind() == other.constraint.kind());
+    let one_of_each = kinds.filter_map(<[_]>::first).filter(|one| one.program.has_indexes());
+    one_of_each.map(|one| (one.constraint.kind().to_owned(), Arc::clone(&one.program))).collect()
 }
 
 fn is_reusable(before: &CompiledConstraint, object: &Arc<Object>, template: &CompiledTemplate) -> bool {
@@ -296,13 +385,8 @@ fn compile_constraint(
     }
 }
 
-fn missing_template(object: &Object, kind: &str, is_refused: bool) -> ResourceError {
+fn missing_template(object: &Object, kind: &str, help: &str) -> ResourceError {
     let lower = kind.to_lowercase();
-    let help = if is_refused {
-        "it is there, but was refused: mend it".to_owned()
-    } else {
-        format!("apply the template that makes kind {kind}")
-    };
     ResourceError {
         key: object.key(),
         code: "ingest_error",

@@ -9,25 +9,39 @@ use std::sync::Arc;
 
 use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
-use crate::model::review::Review;
+use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use handle::SnapshotHandle;
+use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
 /// Templates, constraints and what they are matched against. Complete, and never changed once built.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    templates: BTreeMap<String, Arc<CompiledTemplate>>,
-    constraints: Vec<Arc<CompiledConstraint>>,
-    index: Arc<MatchIndex>,
-    namespaces: BTreeMap<String, Arc<Object>>,
+    policies: Arc<Policies>,
+    namespaces: Arc<BTreeMap<String, Arc<ReviewedObject>>>,
     inventory: Inventory,
     /// By kind of constraint.
     indexes: BTreeMap<String, Arc<Indexes>>,
+}
+
+/// What templates and constraints alone make. Snapshots that differ in other resources share it.
+#[derive(Debug, Default)]
+struct Policies {
+    /// The state of the store that it was built of.
+    revision: Revision,
+    templates: BTreeMap<String, Arc<CompiledTemplate>>,
+    /// Templates by name that compile and wait for fields of the inventory.
+    waiting: BTreeMap<String, Arc<CompiledTemplate>>,
+    constraints: Vec<Arc<CompiledConstraint>>,
+    index: MatchIndex,
+    /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
+    indexed: Vec<(String, Arc<Program>)>,
+    errors: Vec<ResourceError>,
 }
 
 /// A template that is in force.
@@ -69,28 +83,34 @@ impl CompiledTemplate {
 }
 
 impl Snapshot {
+    /// Whether the templates and constraints of both are one and the same, and what is wrong with them.
+    pub fn has_policies_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
     /// Templates in force, by kind of constraint.
     pub fn templates(&self) -> impl Iterator<Item = &Arc<CompiledTemplate>> {
-        self.templates.values()
+        self.policies.templates.values()
     }
 
     /// Constraints in force, ordered by kind and name.
     pub fn constraints(&self) -> &[Arc<CompiledConstraint>] {
-        &self.constraints
+        &self.policies.constraints
     }
 
     /// Constraints that are set aside now, and why; ordered by kind and name.
     pub fn set_aside(&self) -> impl Iterator<Item = (&Arc<CompiledConstraint>, String)> {
-        self.constraints.iter().filter_map(|one| Some((one, one.breaker.explanation()?)))
+        self.constraints().iter().filter_map(|one| Some((one, one.breaker.explanation()?)))
     }
 
     /// Constraints that can apply to the review, ordered by kind and name.
     pub fn candidates(&self, review: &Review) -> impl Iterator<Item = &Arc<CompiledConstraint>> {
-        self.index.candidates(review).into_iter().filter_map(|position| self.constraints.get(position))
+        let Policies { index, constraints, .. } = &*self.policies;
+        index.candidates(review).into_iter().filter_map(|position| constraints.get(position))
     }
 
     /// A Namespace by its name.
-    pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
+    pub fn namespace(&self, name: &str) -> Option<&Arc<ReviewedObject>> {
         self.namespaces.get(name)
     }
 

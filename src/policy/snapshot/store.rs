@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::model::review::ReviewedObject;
 use crate::policy::engine::Pool;
-use crate::policy::inventory::Inventory;
+use crate::policy::inventory::{Inventory, Kept};
 
 /// Something that happened to a resource.
 #[derive(Clone, Debug)]
@@ -24,6 +25,16 @@ pub enum Change {
     Unsync(ObjectKey),
 }
 
+impl Change {
+    /// Whether it is about the inventory alone.
+    pub fn is_of_inventory(&self) -> bool {
+        match self {
+            Self::Sync(_) | Self::Unsync(_) | Self::Replace(ReplacedKind::Synced(_), _) => true,
+            Self::Apply(_) | Self::Delete(_) | Self::Replace(..) => false,
+        }
+    }
+}
+
 /// What a [`Change::Replace`] is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplacedKind {
@@ -38,37 +49,87 @@ pub enum ReplacedKind {
 }
 
 /// Resources by what they are, newest version of each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     pub(super) templates: BTreeMap<String, Arc<Object>>,
     pub(super) constraints: BTreeMap<(String, String), Arc<Object>>,
-    pub(super) namespaces: BTreeMap<String, Arc<Object>>,
+    pub(super) namespaces: Arc<BTreeMap<String, Arc<ReviewedObject>>>,
     pub(super) inventory: Inventory,
+    /// What is kept of the objects in the inventory.
+    pub(super) kept: Kept,
     /// What objects of the inventory share.
     pool: Pool,
+    /// Another one whenever policies may have to be built again.
+    pub(super) revision: Revision,
+}
+
+/// A state of the policies in a store, by its address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Revision(Arc<()>);
+
+impl Revision {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Default for Store {
+    /// Keeps whole objects in its inventory.
+    fn default() -> Self {
+        Self {
+            templates: BTreeMap::new(),
+            constraints: BTreeMap::new(),
+            namespaces: Arc::default(),
+            inventory: Inventory::default(),
+            kept: Kept::whole_objects(),
+            pool: Pool::default(),
+            revision: Revision::default(),
+        }
+    }
 }
 
 impl Store {
+    /// Keeps of the objects in its inventory what policies read. Whoever applies changes to it must send the whole list of
+    /// a kind when [`Store::take_kinds_to_list`] says so.
+    pub fn of_fields_that_are_read() -> Self {
+        Self { kept: Kept::what_is_read(), ..Self::default() }
+    }
+
     /// Applies one change. Resources of other kinds are ignored.
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Apply(object) => self.put(object),
             Change::Delete(key) => self.take(&key),
             Change::Replace(kind, objects) => self.replace(&kind, objects),
-            Change::Sync(object) => self.inventory.insert(&object, &mut self.pool),
+            Change::Sync(object) => {
+                let fields = self.kept.of_object(object.gvk());
+                self.inventory.insert(&object, &fields, &mut self.pool);
+            }
             Change::Unsync(key) => self.inventory.remove(&key),
         }
+    }
+
+    /// Kinds that a [`Change::Replace`] is wanted of, each told once: a policy waits for fields that were not kept.
+    pub fn take_kinds_to_list(&mut self) -> Vec<GroupVersionKind> {
+        self.kept.take_to_list()
     }
 
     fn replace(&mut self, kind: &ReplacedKind, objects: Vec<Object>) {
         match kind {
             ReplacedKind::Templates => self.templates.clear(),
-            ReplacedKind::Namespaces => self.namespaces.clear(),
+            ReplacedKind::Namespaces => self.namespaces = Arc::default(),
             ReplacedKind::Constraints(kind) => self.constraints.retain(|(one, _), _| one != kind),
             ReplacedKind::Synced(gvk) => {
-                self.inventory.replace(gvk, &objects, &mut self.pool);
+                let (fields, was_awaited) = self.kept.of_list(gvk);
+                self.inventory.replace(gvk, &objects, &fields, &mut self.pool);
+                if was_awaited {
+                    self.revision = Revision::default();
+                }
                 return;
             }
+        }
+        if *kind != ReplacedKind::Namespaces {
+            self.revision = Revision::default();
         }
         objects.into_iter().for_each(|object| self.put(object));
     }
@@ -88,12 +149,14 @@ impl Store {
         match object.gvk().group.as_str() {
             TEMPLATES_GROUP if object.gvk().kind == "ConstraintTemplate" => {
                 self.templates.insert(name, Arc::new(object));
+                self.revision = Revision::default();
             }
             CONSTRAINTS_GROUP => {
                 self.constraints.insert((object.gvk().kind.clone(), name), Arc::new(object));
+                self.revision = Revision::default();
             }
             "" if object.is_namespace() => {
-                self.namespaces.insert(name, Arc::new(object));
+                Arc::make_mut(&mut self.namespaces).insert(name, Arc::new(ReviewedObject::from(&object)));
             }
             _ => {}
         }
@@ -103,12 +166,14 @@ impl Store {
         match key.gvk.group.as_str() {
             TEMPLATES_GROUP => {
                 self.templates.remove(&key.name);
+                self.revision = Revision::default();
             }
             CONSTRAINTS_GROUP => {
                 self.constraints.remove(&(key.gvk.kind.clone(), key.name.clone()));
+                self.revision = Revision::default();
             }
             _ => {
-                self.namespaces.remove(&key.name);
+                Arc::make_mut(&mut self.namespaces).remove(&key.name);
             }
         }
     }

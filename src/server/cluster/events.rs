@@ -102,7 +102,7 @@ mod tests {
         ] {
             store.apply(Change::Apply(Object::from_value(value).unwrap()));
         }
-        build(&store, &Snapshot::default(), BuildOptions::default()).0
+        build(&mut store, &Snapshot::default(), BuildOptions::default()).0
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! CRDs of constraints ──┼─► Feed ──► FeedEvent::Changes … ──► writer
 //!   └► each constraint kind, while its CRD is established
 //! Config, SyncSets ─────┤
-//!   └► each kind that they name
+//!   └► each kind that they name, once the templates are known
 //! ```
 //!
 //! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{AbortHandle, BoxStream, SelectAll, abortable};
 use kube::Client;
+use kube::api::ApiResource;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -45,16 +46,24 @@ enum Topic {
     Synced(GroupVersionKind),
 }
 
+/// A watch that runs.
+struct Running {
+    handle: AbortHandle,
+    resource: ApiResource,
+}
+
 /// Watches, and what they have said so far.
 pub(super) struct Feed {
     client: Client,
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
     streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
-    running: BTreeMap<Topic, AbortHandle>,
+    running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
     awaited: BTreeSet<Topic>,
     is_complete: bool,
+    /// Templates say what is kept of synced objects, so these wait for them.
+    has_templates: bool,
     /// What Config and each SyncSet ask to have in the inventory.
     sync_wishes: BTreeMap<ObjectKey, Vec<GroupVersionKind>>,
 }
@@ -69,12 +78,13 @@ impl Feed {
             running: BTreeMap::new(),
             awaited: BTreeSet::new(),
             is_complete: false,
+            has_templates: false,
             sync_wishes: BTreeMap::new(),
         }
     }
 
     /// Feeds for ever, or until nobody listens.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, mut asked: mpsc::UnboundedReceiver<GroupVersionKind>) {
         let templates = resource(TEMPLATES_GROUP, "v1", "ConstraintTemplate", "constrainttemplates");
         let crds = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
         self.start(Topic::Templates, templates, None);
@@ -86,6 +96,7 @@ impl Feed {
         loop {
             let delivered = tokio::select! {
                 Some((topic, watched)) = self.streams.next() => self.take(topic, watched).await,
+                Some(kind) = asked.recv() => { self.list_again(kind); Ok(()) }
                 _ = discovery.tick() => { self.start_synced().await; Ok(()) }
             };
             if delivered.is_err() || self.complete_if_due().await.is_err() {
@@ -94,21 +105,30 @@ impl Feed {
         }
     }
 
-    fn start(&mut self, topic: Topic, resource: kube::api::ApiResource, labels: Option<&str>) {
+    fn start(&mut self, topic: Topic, resource: ApiResource, labels: Option<&str>) {
         if !self.is_complete {
             self.awaited.insert(topic.clone());
         }
         let name = topic.clone();
-        let stream = watches::watch(self.client.clone(), resource, labels).map(move |watched| (name.clone(), watched));
-        let (stream, handle) = abortable(stream);
-        self.running.insert(topic, handle);
+        let watch = watches::watch(self.client.clone(), resource.clone(), labels);
+        let (stream, handle) = abortable(watch.map(move |watched| (name.clone(), watched)));
+        self.running.insert(topic, Running { handle, resource });
         self.streams.push(stream.boxed());
     }
 
     fn stop(&mut self, topic: &Topic) {
         self.awaited.remove(topic);
-        if let Some(handle) = self.running.remove(topic) {
-            handle.abort();
+        if let Some(running) = self.running.remove(topic) {
+            running.handle.abort();
+        }
+    }
+
+    /// Starts the watch of a synced kind anew, which begins with its whole list. What is known of it stays until then.
+    fn list_again(&mut self, kind: GroupVersionKind) {
+        let topic = Topic::Synced(kind);
+        if let Some(running) = self.running.remove(&topic) {
+            running.handle.abort();
+            self.start(topic, running.resource, None);
         }
     }
 
@@ -122,7 +142,12 @@ impl Feed {
             (Topic::Configs | Topic::SyncSets, watched) => self.take_sync_wishes(&topic, watched).await,
         };
         self.awaited.remove(&topic);
-        self.send(changes).await
+        self.send(changes).await?;
+        if topic == Topic::Templates && !self.has_templates {
+            self.has_templates = true;
+            self.start_synced().await;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, changes: Vec<Change>) -> Result<(), mpsc::error::SendError<FeedEvent>> {
@@ -217,6 +242,9 @@ impl Feed {
 
     /// Starts watching every kind that is wished for, not watched yet, and known to the API server.
     async fn start_synced(&mut self) {
+        if !self.has_templates {
+            return;
+        }
         let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
         for gvk in wished {
             let topic = Topic::Synced(gvk.clone());

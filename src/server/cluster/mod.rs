@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::writer::Report;
 use super::{FeedEvent, ServeError};
-use crate::model::object::Object;
+use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
 /// A Namespace is looked up while an API server waits: not for long.
@@ -81,15 +81,20 @@ impl Loops {
         Self { client, options, snapshots, reports }
     }
 
-    /// Each loop with its name. None of them ever ends by itself.
-    pub(super) fn into_tasks(self, sender: mpsc::Sender<FeedEvent>) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
+    /// Each loop with its name. None of them ever ends by itself. Kinds of the inventory that are `asked` for are listed
+    /// again.
+    pub(super) fn into_tasks(
+        self,
+        sender: mpsc::Sender<FeedEvent>,
+        asked: mpsc::UnboundedReceiver<GroupVersionKind>,
+    ) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let feed = feed::Feed::new(self.client.clone(), sender, crd_sender);
         let generate = constraint_crds::run(self.client.clone(), self.snapshots.clone(), self.reports.clone(), crds);
         let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
         let statuses = status::run(self.client, self.options, self.snapshots, self.reports);
         vec![
-            ("cluster feed", Box::pin(feed.run())),
+            ("cluster feed", Box::pin(feed.run(asked))),
             ("constraint CRD loop", Box::pin(generate)),
             ("event loop", Box::pin(events)),
             ("status loop", Box::pin(statuses)),

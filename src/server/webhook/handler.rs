@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
-use crate::model::object::{JsonError, Object};
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError};
+use crate::model::object::JsonError;
+use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
@@ -172,8 +172,9 @@ impl Admission {
         Ok(())
     }
 
-    fn fetch(&self, client: &Client, name: &str) -> Result<Object, String> {
-        tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))
+    fn fetch(&self, client: &Client, name: &str) -> Result<ReviewedObject, String> {
+        let found = tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))?;
+        Ok(ReviewedObject::from(&found))
     }
 
     fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {

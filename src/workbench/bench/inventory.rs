@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::BenchError;
 use super::setup;
-use crate::policy::snapshot::BuildOptions;
+use crate::policy::snapshot::{BuildOptions, Store};
 
 /// What the inventory of the input takes.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,13 @@ pub struct InventoryMemory {
     pub index_entries: usize,
 }
 
-/// Reads the files and measures the inventory that their objects make.
+/// Reads the files and measures the inventory that their objects make in a cluster, where fields are kept that policies
+/// read.
 ///
 /// # Errors
 /// When the input cannot be used as a whole.
 pub fn inventory(paths: &[PathBuf], options: BuildOptions) -> Result<InventoryMemory, BenchError> {
-    let (prepared, _) = setup::prepare(paths, options)?;
+    let (prepared, _) = setup::prepare(paths, Store::of_fields_that_are_read(), options)?;
     let snapshot = &prepared.snapshot;
     let indexes = snapshot.templates().filter_map(|template| snapshot.indexes(&template.template.kind));
     Ok(InventoryMemory {

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use super::diagnostic::Diagnostic;
 use crate::policy::evaluate::ReviewFailure;
-use crate::policy::snapshot::BuildOptions;
+use crate::policy::snapshot::{BuildOptions, Store};
 
 pub use baseline::Baseline;
 pub use comparison::{Comparison, Metric, Threshold, compare};
@@ -97,7 +97,7 @@ pub enum BenchError {
 /// # Errors
 /// When the input cannot be used as a whole: a benchmark of half of the policies would look like one of all.
 pub fn run(paths: &[PathBuf], options: Options) -> Result<Measurement, BenchError> {
-    let (prepared, breakdown) = setup::prepare(paths, options.build)?;
+    let (prepared, breakdown) = setup::prepare(paths, Store::default(), options.build)?;
     let reviews = setup::reviews(&prepared);
     if options.warmup > 0 {
         measure::measure(&prepared.snapshot, &reviews, options.warmup, options.concurrency)?;

@@ -44,8 +44,12 @@ impl SetupBreakdown {
     }
 }
 
-/// Reads and compiles; anything wrong is an error.
-pub(super) fn prepare(paths: &[PathBuf], options: BuildOptions) -> Result<(Prepared, SetupBreakdown), BenchError> {
+/// Reads and compiles, with this empty store; anything wrong is an error.
+pub(super) fn prepare(
+    paths: &[PathBuf],
+    store: Store,
+    options: BuildOptions,
+) -> Result<(Prepared, SetupBreakdown), BenchError> {
     let (documents, errors) = manifest::read(paths, None);
     let mut problems: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
     let (objects, mut found) = read_objects(documents);
@@ -77,16 +81,20 @@ pub(super) fn prepare(paths: &[PathBuf], options: BuildOptions) -> Result<(Prepa
     if let Some((_, what)) = missing.into_iter().find(|(is_missing, _)| *is_missing) {
         return Err(BenchError::Missing(what));
     }
-    compile(prepared, &objects)
+    compile(prepared, store, &objects)
 }
 
 /// What to add, how, and where its time goes.
 type Step<'a> = (&'a [Arc<Object>], fn(&mut Store, &Object), &'a mut Duration);
 
-fn compile(mut prepared: Prepared, objects: &[BundledObject]) -> Result<(Prepared, SetupBreakdown), BenchError> {
+fn compile(
+    mut prepared: Prepared,
+    mut store: Store,
+    objects: &[BundledObject],
+) -> Result<(Prepared, SetupBreakdown), BenchError> {
     let mut breakdown = SetupBreakdown::default();
     let started = Instant::now();
-    let (mut store, mut snapshot) = (Store::default(), Snapshot::default());
+    let mut snapshot = Snapshot::default();
     breakdown.client_creation = started.elapsed();
     let mut errors = Vec::new();
     prepared.default_namespace.iter().for_each(|object| apply(&mut store, object));
@@ -99,7 +107,7 @@ fn compile(mut prepared: Prepared, objects: &[BundledObject]) -> Result<(Prepare
         let started = Instant::now();
         objects.iter().for_each(|object| add(&mut store, object));
         // Each build reports what is wrong with all so far; what is unchanged is not compiled again.
-        (snapshot, errors) = build(&store, &snapshot, prepared.options);
+        (snapshot, errors) = build(&mut store, &snapshot, prepared.options);
         *duration = started.elapsed();
     }
     if !errors.is_empty() {
@@ -128,14 +136,13 @@ impl Prepared {
         self.templates.iter().chain(constraints).for_each(|object| apply(&mut store, object));
         self.default_namespace.iter().for_each(|object| apply(&mut store, object));
         self.data.iter().for_each(|object| add_data(&mut store, object));
-        build(&store, &self.snapshot, self.options).0
+        build(&mut store, &self.snapshot, self.options).0
     }
 }
 
 /// The objects as reviews, each with its Namespace when that is among them.
 pub(super) fn reviews(prepared: &Prepared) -> Vec<Review> {
-    let review = |object: &Arc<Object>| {
-        Review::of_object(Arc::clone(object), prepared.snapshot.namespace(object.namespace()).cloned())
-    };
+    let review =
+        |object: &Arc<Object>| Review::of_object(object, prepared.snapshot.namespace(object.namespace()).cloned());
     prepared.data.iter().map(review).collect()
 }

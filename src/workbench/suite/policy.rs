@@ -52,7 +52,7 @@ impl Policy {
             }
         }
         // The policy is what it was when it compiled without errors.
-        let (snapshot, _) = build(&store, &self.compiled, self.options);
+        let (snapshot, _) = build(&mut store, &self.compiled, self.options);
         Ok(snapshot)
     }
 }
@@ -119,7 +119,7 @@ fn load(
 }
 
 fn snapshot<const N: usize>(policies: [&Object; N], options: BuildOptions) -> (Snapshot, Vec<ResourceError>) {
-    build(&store(policies), &Snapshot::default(), options)
+    build(&mut store(policies), &Snapshot::default(), options)
 }
 
 fn store<const N: usize>(policies: [&Object; N]) -> Store {

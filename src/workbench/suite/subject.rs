@@ -26,7 +26,7 @@ pub(super) fn review(file: &FileReference, snapshot: &Snapshot) -> Result<Review
     let mut review = if is_admission_review(document.value()) {
         admission_review(&document)?
     } else {
-        Review::of_object(object(&document)?.into(), None)
+        Review::of_object(&object(&document)?, None)
     };
     review.namespace_object = snapshot.namespace(&review.namespace).cloned();
     Ok(review)

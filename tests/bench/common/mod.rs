@@ -55,7 +55,7 @@ fn read(paths: &[PathBuf]) -> Vec<Object> {
 pub(crate) fn snapshot(objects: &[Object]) -> Snapshot {
     let mut store = Store::default();
     objects.iter().for_each(|object| store.apply(Change::Apply(object.clone())));
-    let (snapshot, errors) = build(&store, &Snapshot::default(), BuildOptions::default());
+    let (snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
     assert!(errors.is_empty(), "{errors:?}");
     snapshot
 }

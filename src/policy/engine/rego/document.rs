@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::value::{self, Entries, Number, NumberMode, Object as Mapping, Pool, Value};
-use crate::model::object::Object;
-use crate::model::review::Review;
+use crate::model::review::{Review, ReviewedObject};
+use crate::policy::engine::reads::Fields;
 
 /// A value that policies read. Cloning shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,10 @@ impl Document {
         Self(Value::from_json(value, NumberMode::Float))
     }
 
-    /// The same for the inventory: without `metadata.managedFields`, and equal parts shared with other objects.
-    pub fn from_object_compact(value: &serde_json::Value, pool: &mut Pool) -> Self {
-        Self(pool.compact(value))
+    /// The same for the inventory: these fields, without `metadata.managedFields`, and equal parts shared with other
+    /// objects.
+    pub fn from_object_compact(value: &serde_json::Value, fields: &Fields, pool: &mut Pool) -> Self {
+        Self(pool.compact(value, fields))
     }
 
     /// An empty mapping.
@@ -117,12 +118,9 @@ fn remove_at(target: &mut Value, path: &[&str]) {
 /// The request as Gatekeeper hands it to OPA: the keys of an AdmissionRequest, some of them always there.
 fn review_value(review: &Review) -> Value {
     let request = &review.request;
-    let float = |value: &serde_json::Value| Value::from_json(value, NumberMode::Float);
-    let or = |value: &Option<serde_json::Value>, absent: Value| value.as_ref().map_or(absent, float);
-    let body = |object: &Option<Arc<Object>>| object.as_ref().map_or(Value::Null, |object| float(object.value()));
-    let object_body = body(&review.object);
-    let is_same = matches!((&review.object, &review.old_object), (Some(new), Some(old)) if Arc::ptr_eq(new, old));
-    let old_body = if is_same { object_body.clone() } else { body(&review.old_object) };
+    let or = |value: &Option<Value>, absent: Value| value.clone().unwrap_or(absent);
+    let body =
+        |object: &Option<Arc<ReviewedObject>>| object.as_ref().map_or(Value::Null, |object| object.value().clone());
     let kind = object([
         ("group", Value::string(&review.kind.group)),
         ("version", Value::string(&review.kind.version)),
@@ -135,15 +133,15 @@ fn review_value(review: &Review) -> Value {
         ("resource", or(&request.resource, no_resource)),
         ("operation", Value::string(review.operation.map_or("", |operation| operation.as_str()))),
         ("userInfo", or(&request.user_info, object([]))),
-        ("object", object_body),
-        ("oldObject", old_body),
+        ("object", body(&review.object)),
+        ("oldObject", body(&review.old_object)),
         ("options", or(&request.options, Value::Null)),
         ("namespaceObject", body(&review.namespace_object)),
     ];
     let named = [("name", &review.name), ("namespace", &review.namespace)];
     fields.extend(named.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, Value::string(text))));
-    fields.extend(request.sub_resource.iter().map(|value| ("subResource", float(value))));
-    fields.extend(request.original.iter().map(|(key, value)| (*key, float(value))));
+    fields.extend(request.sub_resource.iter().map(|value| ("subResource", value.clone())));
+    fields.extend(request.original.iter().map(|(key, value)| (*key, value.clone())));
     fields.extend(request.dry_run.map(|dry_run| ("dryRun", Value::Bool(dry_run))));
     object(fields)
 }

@@ -8,6 +8,7 @@
 //! `compile` runs the passes of OPA's compiler, so that what is evaluated leaves nothing to interpret; `evaluate` and
 //! regorus (`second_opinion`) are two independent evaluators of the same canonical tree.
 
+pub mod annotations;
 pub mod builtin_access;
 pub mod builtins;
 pub mod compile;
@@ -17,26 +18,31 @@ pub mod evaluate;
 pub mod query;
 mod second_opinion;
 pub mod syntax;
-pub mod value;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{CompileError, CompileOptions, Deadline, EvalError, Finding, Input, Notes, RegoEngine, limits};
+use super::{
+    CompileError, CompileOptions, Deadline, EvalError, Finding, Input, InventoryReads, Notes, RegoEngine, limits,
+};
 use crate::model::api::{Module as SourceModule, RegoSource};
+use crate::model::value::Value;
 use builtins::Caches;
 use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
+use evaluate::{Differences, Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
-use value::Value;
 
+pub use crate::model::value::{self, Pool};
 pub use document::Document;
-pub use value::Pool;
+
+thread_local! {
+    static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
+}
 
 /// Name of a template's main module in messages, as Gatekeeper shows it.
 const MAIN_MODULE: &str = "template";
@@ -47,6 +53,7 @@ pub struct RegoProgram {
     plan: Option<Plan>,
     second_opinion: Option<SecondOpinion>,
     is_referential: bool,
+    reads: InventoryReads,
     keeps_prints: bool,
     is_traced: bool,
 }
@@ -69,20 +76,40 @@ impl RegoProgram {
         };
         let CompileOptions { keeps_prints, is_traced, .. } = options;
         let is_referential = compile::reads_data(&compiled, "inventory");
-        Ok(Self { plan, second_opinion, is_referential, keeps_prints, is_traced })
+        let reads = match options.engine {
+            _ if !is_referential => InventoryReads::default(),
+            RegoEngine::Own if !is_traced => compile::inventory_reads(&compiled),
+            // Traces show whole objects; regorus is not known to leave alone what a policy does not read.
+            RegoEngine::Own | RegoEngine::Regorus | RegoEngine::Both => InventoryReads::everything(),
+        };
+        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced })
     }
 
     pub(super) fn folds(&self) -> Folds {
         self.plan.as_ref().map(Plan::folds).unwrap_or_default()
     }
 
+    pub(super) fn has_joins(&self) -> bool {
+        self.plan.as_ref().is_some_and(Plan::has_joins)
+    }
+
     /// Indexes of the inventory for this program, from those of an earlier version where there are any. Nothing for a
     /// program that has no use for them.
-    pub(super) fn index(&self, inventory: &Document, earlier: Option<&Joins>) -> Option<Joins> {
+    pub(super) fn index(
+        &self,
+        inventory: &Document,
+        earlier: Option<&Joins>,
+        differences: &Differences<'_>,
+    ) -> Option<Joins> {
         let plan = self.plan.as_ref().filter(|plan| plan.has_joins())?;
-        let attempt = || plan.index(inventory.value(), earlier, &mut Caches::default());
+        let index = |caches: &mut Caches| plan.index(inventory.value(), earlier, differences, caches);
         // Without an index the policy scans, and fails as it does on this object.
-        catch_unwind(AssertUnwindSafe(attempt)).ok()
+        catch_unwind(AssertUnwindSafe(|| CACHES.with_borrow_mut(index))).ok()
+    }
+
+    /// What it reads of the objects in the inventory, or may.
+    pub(super) fn inventory_reads(&self) -> &InventoryReads {
+        &self.reads
     }
 
     /// How each loop over the inventory runs.
@@ -172,9 +199,6 @@ fn evaluate_plan(
     deadline: Deadline,
     Sinks { prints, trace }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
-    thread_local! {
-        static CACHES: RefCell<Caches> = RefCell::new(Caches::default());
-    }
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints, trace };

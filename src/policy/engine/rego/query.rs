@@ -78,15 +78,17 @@ pub struct Expression {
 }
 
 impl Policies {
-    /// Compiles modules as OPA does.
+    /// Compiles modules as OPA's library does: annotations are comments unless a policy asks for them.
     ///
     /// # Errors
     /// With every mistake that could be found.
     pub fn compile(files: &[SourceFile], version: RegoVersion) -> Result<Self, Vec<RegoError>> {
-        Self::compile_with(files, version, BuiltinAccess::default())
+        let access = BuiltinAccess::default();
+        Self::compile_by(files, version, CompileOptions { reads_annotations: false, ..options(access) })
     }
 
-    /// Compiles modules that may call other builtins than usual; queries about them may, too.
+    /// Compiles modules as `opa eval` does, which refuses broken annotations; they, and queries about them, may call other
+    /// builtins than usual.
     ///
     /// # Errors
     /// With every mistake that could be found.
@@ -94,6 +96,14 @@ impl Policies {
         files: &[SourceFile],
         version: RegoVersion,
         access: BuiltinAccess,
+    ) -> Result<Self, Vec<RegoError>> {
+        Self::compile_by(files, version, options(access))
+    }
+
+    fn compile_by(
+        files: &[SourceFile],
+        version: RegoVersion,
+        options: CompileOptions<'_>,
     ) -> Result<Self, Vec<RegoError>> {
         let mut modules: Vec<Module> = Vec::new();
         let mut errors = Vec::new();
@@ -106,7 +116,7 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { compiled: compile(modules, &options(access))?, version, access })
+        Ok(Self { compiled: compile(modules, &options)?, version, access: options.access })
     }
 
     /// Asks a query.
@@ -170,7 +180,13 @@ fn expression(query: &str, span: Span) -> Expression {
 }
 
 fn options(access: BuiltinAccess) -> CompileOptions<'static> {
-    CompileOptions { builtins: &implemented, access, keeps_prints: true, ..CompileOptions::default() }
+    CompileOptions {
+        builtins: &implemented,
+        access,
+        keeps_prints: true,
+        reads_annotations: true,
+        ..CompileOptions::default()
+    }
 }
 
 fn solutions(result: &Value) -> Vec<Solution> {

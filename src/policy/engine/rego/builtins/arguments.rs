@@ -91,6 +91,23 @@ pub(super) fn charge_text(context: &mut CallContext<'_>, value: &Value, extra: u
     Ok(())
 }
 
+/// Whether collections are within each other more often than `limit` times. For what was read from JSON: sets and keys
+/// are not looked into.
+pub(super) fn is_deeper_than(value: &Value, limit: usize) -> bool {
+    let mut pending = vec![(value, 0)];
+    while let Some((value, depth)) = pending.pop() {
+        if depth > limit {
+            return true;
+        }
+        match value {
+            Value::Array(items) => pending.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(object) => pending.extend(object.entries().iter().map(|(_, item)| (item, depth + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
 pub(super) fn undefined(message: impl Into<String>) -> BuiltinError {
     BuiltinError::Undefined(message.into())
 }

@@ -33,6 +33,11 @@ enum Part {
     Fragment,
 }
 
+/// A URL as Go writes it; none for what Go does not take for one.
+pub(in crate::policy::engine::rego) fn normal_url(text: &str) -> Option<String> {
+    Url::parse(text).map(|url| String::from_utf8_lossy(&url.to_bytes()).into_owned())
+}
+
 impl Url {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (front, fragment) = cut(text.as_bytes(), b'#');

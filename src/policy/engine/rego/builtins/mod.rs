@@ -16,6 +16,7 @@ mod encoding;
 mod glob;
 mod go_url;
 mod graph;
+mod graphql;
 mod http;
 mod json_patch;
 mod jwt;
@@ -55,6 +56,7 @@ mod json_schema;
 mod numbers;
 mod objects;
 mod regexes;
+mod rego;
 mod replacer;
 mod sets;
 mod sprintf;
@@ -70,7 +72,12 @@ use std::sync::LazyLock;
 
 pub use context::{Budget, Caches};
 pub use go_regex::compile as compile_regex;
+pub(super) use go_url::normal_url;
 pub use walk::Walk;
+/// What both go-yamls make of a scalar without quotes, and what only v3 does.
+pub(super) mod yaml_1_1 {
+    pub(in crate::policy::engine::rego) use super::yaml_scalar::{Scalar, resolve_plain, timestamp};
+}
 
 use crate::policy::engine::rego::value::Value;
 
@@ -116,6 +123,7 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     glob::TABLE,
     graph::TABLE,
+    graphql::TABLE,
     http::TABLE,
     json_patch::TABLE,
     jwt::TABLE,
@@ -140,6 +148,7 @@ const TABLES: &[&[Builtin]] = &[
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
+    rego::TABLE,
     sets::TABLE,
     sprintf::TABLE,
     strings::TABLE,

@@ -11,7 +11,7 @@ use super::operands::text_of_bytes;
 
 /// A scalar's meaning.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scalar<'a> {
+pub(in crate::policy::engine::rego) enum Scalar<'a> {
     Null,
     Bool(bool),
     Integer(i64),
@@ -50,7 +50,7 @@ pub(super) fn resolve<'a>(text: Cow<'a, str>, tag: Option<&str>, is_plain: bool)
 }
 
 /// The meaning of a scalar without quotes and tag.
-pub(super) fn resolve_plain(text: Cow<'_, str>) -> Scalar<'_> {
+pub(in crate::policy::engine::rego) fn resolve_plain(text: Cow<'_, str>) -> Scalar<'_> {
     let known = match text.bytes().next() {
         None => Some(Scalar::Null),
         Some(b'.') => word(&text).or_else(|| leading_dot(&text)),
@@ -163,12 +163,29 @@ fn leading_dot(text: &str) -> Option<Scalar<'static>> {
     is_valid.then(|| float(&text.replace('_', "")))?
 }
 
-/// Dates, and times with seconds; go-yaml leaves them text, but a tag can ask for them.
+/// Dates, and times with seconds; go-yaml v2 leaves them text, but a tag can ask for them.
 fn is_timestamp(text: &str) -> bool {
     const LAYOUTS: [&str; 4] =
         ["2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999", "2006-1-2"];
     text.find(|next: char| !next.is_ascii_digit()) == Some(4)
         && LAYOUTS.iter().any(|layout| super::time_parse::parse(layout, text).is_ok())
+}
+
+/// A date or time as RFC 3339 has it, in its own zone; none for other text. Go-yaml v3 takes them for moments.
+pub(in crate::policy::engine::rego) fn timestamp(text: &str) -> Option<String> {
+    if !is_timestamp(text) {
+        return None;
+    }
+    let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "0:0:0"));
+    let pad = |number: &str| format!("{number:0>2}");
+    let date: Vec<String> = date.split('-').map(pad).collect();
+    let (clock, zone) = time.split_at(time.find(['Z', '+', '-']).unwrap_or(time.len()));
+    let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
+    let clock: Vec<String> = clock.split(':').map(pad).collect();
+    let fraction = fraction.get(..9).unwrap_or(fraction).trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    let zone = if matches!(zone, "" | "+00:00" | "-00:00") { "Z" } else { zone };
+    Some(format!("{}T{}{point}{fraction}{zone}", date.join("-"), clock.join(":")))
 }
 
 /// Go's JSON form of a float: no point for whole numbers, an exponent for the very large and small.
@@ -225,6 +242,16 @@ mod tests {
         check("1:30", None);
         check("++1", None);
         check("2001-01-01", None);
+    }
+
+    #[test]
+    fn moments_are_in_rfc_3339() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(timestamp(text).as_deref(), expected, "{text}");
+        check("2001-1-2", Some("2001-01-02T00:00:00Z"));
+        check("2001-12-14t21:9:43.10-05:00", Some("2001-12-14T21:09:43.1-05:00"));
+        check("2001-12-14 21:59:43", Some("2001-12-14T21:59:43Z"));
+        check("2001-13-14", None);
+        check("20010-1-1", None);
     }
 
     #[test]

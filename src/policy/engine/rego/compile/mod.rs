@@ -15,7 +15,9 @@ mod functions;
 mod gatekeeper;
 mod graph;
 mod hoist;
+mod inventory;
 mod locals;
+mod metadata;
 mod names;
 mod prints;
 mod query;
@@ -44,6 +46,7 @@ use crate::policy::engine::rego::syntax::ast::{ErrorClass, Module, RegoError, Sp
 use context::Context;
 pub use gatekeeper::TEMPLATE_PACKAGE;
 use graph::Graph;
+pub use inventory::inventory_reads;
 use names::Names;
 pub use query::{QUERY_PACKAGE, QUERY_RULE, QueryScope, compile_query};
 pub use reads::reads_data;
@@ -65,6 +68,8 @@ pub struct CompileOptions<'o> {
     pub keeps_prints: bool,
     /// Which of the builtins policies may call.
     pub access: BuiltinAccess,
+    /// Read annotations, and refuse broken ones, also where no policy asks for them.
+    pub reads_annotations: bool,
 }
 
 impl Default for CompileOptions<'_> {
@@ -76,6 +81,7 @@ impl Default for CompileOptions<'_> {
             is_gatekeeper_template: false,
             keeps_prints: false,
             access: BuiltinAccess::default(),
+            reads_annotations: false,
         }
     }
 }
@@ -95,6 +101,7 @@ impl fmt::Debug for CompileOptions<'_> {
             .field("is_gatekeeper_template", &self.is_gatekeeper_template)
             .field("keeps_prints", &self.keeps_prints)
             .field("access", &self.access)
+            .field("reads_annotations", &self.reads_annotations)
             .finish_non_exhaustive()
     }
 }
@@ -158,6 +165,7 @@ fn passes(modules: &mut [Module], context: &Context<'_>, names: &mut Names, sink
     prints::rewrite(modules, context.options.keeps_prints, names);
     conflicts::check(modules, context.tree, sink);
     flatten::flatten(modules, context, names, sink);
+    metadata::rewrite(modules, context, names, sink);
     functions::check(modules, context, names, sink);
     safety::check(modules, names, sink);
     if !sink.is_empty() {

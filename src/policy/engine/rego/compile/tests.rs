@@ -50,7 +50,7 @@ fn bodies_come_out_as_in_opa() {
         ("print(input.x); true", "true"),
         (
             "input[_] = x; [x | x = data.q[_]]",
-            "input[__wild2__] = x; __local1__ = [x | x = data.q[__wild3__]]; __local1__",
+            "input[__wild1__] = x; __local1__ = [x | x = data.q[__wild2__]]; __local1__",
         ),
         ("y = {z | z = 1}; w = {z | z = 2}", "y = {z | z = 1}; w = {__local1__ | __local1__ = 2}"),
     ];

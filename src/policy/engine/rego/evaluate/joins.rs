@@ -32,7 +32,12 @@ pub(super) struct Index {
     failed: Tree<Place, ()>,
 }
 
+/// What differs between two versions of an inventory.
+#[derive(Debug)]
+pub struct Differences<'a>(Vec<Difference<'a>>);
+
 /// An object that is in one version and not, or not the same, in the other.
+#[derive(Debug)]
 struct Difference<'a> {
     place: Place,
     before: Option<&'a Value>,
@@ -67,8 +72,15 @@ impl Plan {
         !self.joins.is_empty()
     }
 
-    /// The indexes of a version of the inventory, from those of an earlier one of the same plan where there are any.
-    pub fn index(&self, inventory: &Value, earlier: Option<&Joins>, caches: &mut Caches) -> Joins {
+    /// The indexes of a version of the inventory, from those of an earlier one of the same plan where there are any, and
+    /// what differs from that one.
+    pub fn index(
+        &self,
+        inventory: &Value,
+        earlier: Option<&Joins>,
+        differences: &Differences<'_>,
+        caches: &mut Caches,
+    ) -> Joins {
         let mut joins = Joins {
             inventory: inventory.clone(),
             indexes: match earlier {
@@ -76,18 +88,26 @@ impl Plan {
                 None => self.joins.iter().map(|_| Index::default()).collect(),
             },
         };
-        let mut differences = Vec::new();
-        for (part, depth) in PARTS {
-            let key = Value::string(part);
-            let before = earlier.and_then(|earlier| earlier.inventory.get(&key));
-            differ(before, inventory.get(&key), depth, &mut Vec::new(), &mut differences);
-        }
-        for difference in &differences {
+        caches.begin_evaluation();
+        for difference in &differences.0 {
             for (join, index) in self.joins.iter().zip(&mut joins.indexes) {
                 index.update(self, join, difference, caches);
             }
         }
         joins
+    }
+}
+
+impl<'a> Differences<'a> {
+    /// Between an earlier version, if there is one, and a later one.
+    pub fn between(earlier: Option<&'a Value>, later: &'a Value) -> Self {
+        let mut differences = Vec::new();
+        for (part, depth) in PARTS {
+            let key = Value::string(part);
+            let before = earlier.and_then(|earlier| earlier.get(&key));
+            differ(before, later.get(&key), depth, &mut Vec::new(), &mut differences);
+        }
+        Self(differences)
     }
 }
 
@@ -100,15 +120,16 @@ impl Index {
 
     fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
         let Difference { place, before, after } = difference;
-        // A place of the other part.
-        if place.len() != join.coordinates.len() {
+        if !join.is_at(plan, place) {
             return;
         }
         let mut keys = |object: &Option<&Value>| {
             object.map_or(Ok(Vec::new()), |object| extract(plan, join, place, object, caches))
         };
         let (before, after) = (keys(before), keys(after));
-        self.failed.remove(place);
+        if !self.failed.is_empty() {
+            self.failed.remove(place);
+        }
         if after.is_err() {
             self.failed.insert(Arc::clone(place), ());
         }
@@ -130,9 +151,7 @@ fn differ<'a>(
     path: &mut Vec<Value>,
     differences: &mut Vec<Difference<'a>>,
 ) {
-    if let (Some(before), Some(after)) = (before, after)
-        && before.is_identical(after)
-    {
+    if is_shared(before, after) {
         return;
     }
     if depth == 0 {
@@ -149,9 +168,11 @@ fn differ<'a>(
             (Some((one, before)), None) => (one, Some(before), None),
             (None, None) => return,
         };
-        path.push(key.clone());
-        differ(before, after, depth - 1, path, differences);
-        path.pop();
+        if !is_shared(before, after) {
+            path.push(key.clone());
+            differ(before, after, depth - 1, path, differences);
+            path.pop();
+        }
         if before.is_some() {
             old.next();
         }
@@ -159,4 +180,8 @@ fn differ<'a>(
             new.next();
         }
     }
+}
+
+fn is_shared(before: Option<&Value>, after: Option<&Value>) -> bool {
+    before.zip(after).is_some_and(|(before, after)| before.is_identical(after))
 }

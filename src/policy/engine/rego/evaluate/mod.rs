@@ -26,7 +26,7 @@ use crate::policy::engine::rego::value::Value;
 
 use budget::Limits;
 pub use error::{Conflict, EvalError, PlanError};
-pub use joins::Joins;
+pub use joins::{Differences, Joins};
 pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
 

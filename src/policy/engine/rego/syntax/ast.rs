@@ -100,6 +100,10 @@ pub struct Head {
 #[derive(Clone, Debug)]
 pub struct Else {
     pub span: Span,
+    /// Those of the head, with wildcards of its own, as OPA's tree has them; the compile passes go by the head's.
+    pub arguments: Vec<Term>,
+    /// Written with `:=`, or without a value behind such a head.
+    pub is_assigned: bool,
     pub value: Option<Term>,
     pub body: Body,
 }

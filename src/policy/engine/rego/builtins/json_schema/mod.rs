@@ -15,7 +15,7 @@ mod pool;
 mod url;
 mod validate;
 
-use super::arguments::{operand, undefined};
+use super::arguments::{is_deeper_than, operand, undefined};
 use super::{Builtin, BuiltinError, CallContext};
 use crate::policy::engine::rego::value::{NumberMode, Value, parse_json, write_json};
 use parse::Schema;
@@ -92,21 +92,6 @@ fn load(context: &mut CallContext<'_>, value: &Value) -> Result<Value, SchemaErr
         return Err(SchemaError::Stop(too_deep()));
     }
     Ok(document)
-}
-
-fn is_deeper_than(value: &Value, limit: usize) -> bool {
-    let mut pending = vec![(value, 0)];
-    while let Some((value, depth)) = pending.pop() {
-        if depth > limit {
-            return true;
-        }
-        match value {
-            Value::Array(items) => pending.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(object) => pending.extend(object.entries().iter().map(|(_, item)| (item, depth + 1))),
-            _ => {}
-        }
-    }
-    false
 }
 
 fn too_deep() -> BuiltinError {

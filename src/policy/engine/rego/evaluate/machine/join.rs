@@ -93,7 +93,20 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// All keys of an object.
+impl Join {
+    /// Whether the loop can come to this place.
+    pub(in crate::policy::engine::rego::evaluate) fn is_at(&self, plan: &Plan, place: &[Value]) -> bool {
+        let is_on_way = |coordinate: &Coordinate, name: &Value| match coordinate {
+            Coordinate::Constant(constant) => constant == name,
+            Coordinate::Known(Operand::Constant(number)) => plan.constants.get(*number as usize) == Some(name),
+            Coordinate::Known(Operand::Slot(_)) | Coordinate::Any | Coordinate::Bind(_) => true,
+        };
+        place.len() == self.coordinates.len()
+            && self.coordinates.iter().zip(place).all(|(coordinate, name)| is_on_way(coordinate, name))
+    }
+}
+
+/// All keys of an object at a place that the loop can come to.
 pub(in crate::policy::engine::rego::evaluate) fn extract(
     plan: &Plan,
     join: &Join,
@@ -117,17 +130,8 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
         trace: None,
     };
     for (coordinate, name) in join.coordinates.iter().zip(place) {
-        let is_other = match coordinate {
-            Coordinate::Constant(constant) => constant != name,
-            Coordinate::Known(Operand::Constant(number)) => plan.constants.get(*number as usize) != Some(name),
-            Coordinate::Known(Operand::Slot(_)) | Coordinate::Any => false,
-            Coordinate::Bind(slot) => {
-                evaluator.bind(*slot, name, 0);
-                false
-            }
-        };
-        if is_other {
-            return Ok(Vec::new());
+        if let Coordinate::Bind(slot) = coordinate {
+            evaluator.bind(*slot, name, 0);
         }
     }
     evaluator.bind(join.object, object, 0);

@@ -18,6 +18,15 @@ const MAX_HEIGHT: usize = 256;
 /// read less than twice.
 const MAX_READINGS: usize = 20;
 
+/// The message about a body that OPA reads although its first brace is something else.
+pub(super) const LOOSE_BODY: &str = "found a body without `{` behind `if`";
+
+/// The message about a rule that OPA may name by something that is no name.
+pub(super) const LOOSE_NAME: &str = "found no name at the start of a rule";
+
+/// How the messages begin about what OPA may accept: the bounds and these.
+pub(super) const STRICTER: [&str; 4] = ["found more than ", "brackets are too ambiguous", LOOSE_BODY, LOOSE_NAME];
+
 /// A mistake; boxed, because it is rare and results are returned all the time.
 pub(super) type Failure = Box<RegoError>;
 
@@ -192,8 +201,9 @@ impl<'a> Parser<'a> {
 
     /// A name of its own for a `_`.
     pub(super) fn fresh_wildcard(&mut self) -> String {
+        let name = format!("${}", self.wildcards);
         self.wildcards += 1;
-        format!("${}", self.wildcards)
+        name
     }
 
     // ---- Going back

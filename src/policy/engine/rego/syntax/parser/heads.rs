@@ -52,7 +52,11 @@ impl Parser<'_> {
         head.steps = if head.has_gap { self.steps_behind_gap()? } else { self.steps()? };
         let may_be_call = self.is_adjacent(TokenKind::LeftParenthesis) || (head.steps.is_empty() && head.has_gap);
         if may_be_call && self.is(TokenKind::LeftParenthesis) {
-            head.arguments = Some(self.arguments()?);
+            let arguments = self.arguments()?;
+            if arguments.is_empty() && head.steps.is_empty() && head.name == "set" {
+                return Err(self.failure(head.span, "an empty set cannot be the name of a rule", None));
+            }
+            head.arguments = Some(arguments);
             if !self.token().has_gap && matches!(self.kind(), TokenKind::Dot | TokenKind::LeftBracket) {
                 return Err(self.unexpected("the value or the body of the function"));
             }

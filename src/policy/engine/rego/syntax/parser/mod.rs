@@ -62,6 +62,14 @@ pub fn parse_module(name: &str, source: &str, version: RegoVersion) -> Result<Mo
     if errors.is_empty() { Ok(module) } else { Err(errors) }
 }
 
+/// Whether OPA may have accepted what was refused: what is beyond our bounds, and what no policy means. Calls of
+/// something that is no function are refused here, and by OPA's compiler.
+pub fn may_be_fine_by_opa(error: &RegoError) -> bool {
+    error.class != ErrorClass::Parse
+        || cursor::STRICTER.iter().any(|beginning| error.message.starts_with(beginning))
+        || error.message.ends_with(&format!("at most {MAX_SOURCE} are read"))
+}
+
 /// Reads a query: expressions separated by semicolons or new lines.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::policy::engine::rego::syntax::ast::{Body, Else, Head, Rule, RuleKind,
 use crate::policy::engine::rego::syntax::lexer::{Keyword, TokenKind};
 
 use super::builtin_names::is_builtin;
-use super::cursor::{Failure, Parse, Parser};
+use super::cursor::{Failure, LOOSE_BODY, LOOSE_NAME, Parse, Parser};
 use super::heads::WrittenHead;
 use super::terms::is_root;
 
@@ -60,6 +60,9 @@ impl Parser<'_> {
 
     /// What cannot begin a rule.
     fn no_rule(&self) -> Failure {
+        if matches!(self.kind(), TokenKind::LeftParenthesis | TokenKind::Number | TokenKind::Minus) {
+            return self.failure(self.token().span, LOOSE_NAME, Some("start it with its name"));
+        }
         let help = match self.kind() {
             TokenKind::LeftBrace => Some("a body must follow the head of a rule"),
             TokenKind::RightBrace => Some("there is one `}` too many above or here"),
@@ -142,18 +145,30 @@ impl Parser<'_> {
     }
 
     /// A single expression or a body. Braces may be either: `{x}` is a body, but `{"a": 1}`, `{x | …}` and `{x} == y`
-    /// are expressions.
+    /// are expressions. A set alone is no expression here, not even behind `not`.
     fn body_behind_if(&mut self) -> Parse<Body> {
         let is_braced = self.is(TokenKind::LeftBrace);
-        let before = self.checkpoint();
-        match self.literal() {
-            Ok(expression) if !is_braced || !expression.is_plain_set() => Ok(vec![expression]),
-            Err(failure) if !is_braced => Err(failure),
-            _ => {
-                self.restore(before);
-                self.braced_body()
+        let (before, start) = (self.checkpoint(), self.token().span);
+        let failure = match self.literal() {
+            Ok(expression) if !expression.is_plain_set() => return Ok(vec![expression]),
+            Ok(_) => {
+                self.failure(start, "found a set behind `if`, expected a condition", Some("compare it with something"))
             }
+            Err(failure) => failure,
+        };
+        let after = self.checkpoint();
+        self.restore(before);
+        if is_braced {
+            return self.braced_body();
         }
+        // OPA takes any token for the brace.
+        self.advance();
+        let is_body_to_opa = self.body(TokenKind::RightBrace).is_ok();
+        self.restore(after);
+        if is_body_to_opa {
+            return Err(self.failure(start, LOOSE_BODY, Some("write `if { … }`")));
+        }
+        Err(failure)
     }
 
     fn else_branches(&mut self, rule: &mut Rule, refused: Option<&str>) -> Parse<()> {
@@ -165,16 +180,19 @@ impl Parser<'_> {
             return Err(self.failure(self.token().span, reason, Some(help)));
         }
         while self.is_keyword(Keyword::Else) {
-            let branch = self.else_branch()?;
+            let branch = self.else_branch(&rule.head)?;
             rule.otherwise.push(branch);
         }
         Ok(())
     }
 
-    fn else_branch(&mut self) -> Parse<Else> {
+    fn else_branch(&mut self, head: &Head) -> Parse<Else> {
         let start = self.token().span;
+        let arguments = self.renew_wildcards(head.arguments.clone());
         self.advance();
-        let has_value = self.take(TokenKind::Assign) || self.take(TokenKind::Unify);
+        let has_assignment = self.take(TokenKind::Assign);
+        let has_value = has_assignment || self.take(TokenKind::Unify);
+        let is_assigned = has_assignment || (!has_value && head.is_assigned);
         let value = if has_value { Some(self.infix()?) } else { None };
         let has_if = self.take(TokenKind::Keyword(Keyword::If));
         let body = if self.is(TokenKind::LeftBrace) {
@@ -193,7 +211,7 @@ impl Parser<'_> {
         } else {
             return Err(self.unexpected("`:=` and the value of the `else`, or its body"));
         };
-        Ok(Else { span: self.span_from(start), value, body })
+        Ok(Else { span: self.span_from(start), arguments, is_assigned, value, body })
     }
 
     /// `{…}` behind a rule: more rules with the same head.

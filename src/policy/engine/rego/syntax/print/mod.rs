@@ -241,12 +241,12 @@ mod tests {
         let cases = [
             (
                 "p[x] { x := input.a[_] }",
-                "p contains x if {\n\tx := input.a[__wild1__]\n}",
-                "p[x] {\n\tx := input.a[__wild1__]\n}",
+                "p contains x if {\n\tx := input.a[__wild0__]\n}",
+                "p[x] {\n\tx := input.a[__wild0__]\n}",
             ),
             ("p.q = 1 { true }", "p.q = 1 if {\n\ttrue\n}", "p.q = 1 {\n\ttrue\n}"),
             ("p { (a | b) == c; -1 = x }", "p if {\n\t(a | b) == c;\n\t-1 = x\n}", "p {\n\t(a | b) == c;\n\t-1 = x\n}"),
-            ("f(x, _) = .5", "f(x, __wild1__) = 0.5", "f(x, __wild1__) = 0.5"),
+            ("f(x, _) = .5", "f(x, __wild0__) = 0.5", "f(x, __wild0__) = 0.5"),
             ("f(x)", "f(x) := true", "f(x) := true"),
             ("p { a.b[\"c d\"][\"if\"] }", "p if {\n\ta.b[\"c d\"][\"if\"]\n}", "p {\n\ta.b[\"c d\"][\"if\"]\n}"),
             ("p = \"é\\n\\u0001\" ", "p = \"é\\n\\u0001\"", "p = \"é\\n\\u0001\""),

@@ -1,7 +1,8 @@
 //! A sorted map whose versions share what they have in common: a tree of small nodes, of which a change copies those on
 //! one path.
 //!
-//! Invariants: all leaves are equally deep; no node but the root is empty; keys ascend strictly. Nodes below [`LEAST`]
+//! Invariants: all leaves are equally deep; no node but the root is empty; keys ascend strictly; the keys of a child are
+//! not below its bound, if it is not the first, and below the bound of the next. Nodes below [`LEAST`]
 //! are joined with a neighbour where both fit into one, so a tree that shrinks stays shallow.
 
 use std::cmp::Ordering;
@@ -22,7 +23,13 @@ pub struct Tree<K, V> {
 #[derive(Clone, Debug)]
 enum Node<K, V> {
     Leaf(Vec<(K, V)>),
-    Branch { children: Vec<Arc<Node<K, V>>>, len: usize },
+    /// `bounds` are apart, and shared, because they change only when nodes split or join: to look for a key, no child has
+    /// to be looked into, and to copy a branch, no key.
+    Branch {
+        children: Vec<Arc<Node<K, V>>>,
+        bounds: Arc<[K]>,
+        len: usize,
+    },
 }
 
 /// The entries of a tree, or of a slice, in order.
@@ -56,7 +63,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
             let mut above = Vec::with_capacity(level.len().div_ceil(MOST));
             let mut children = level.into_iter().peekable();
             while children.peek().is_some() {
-                above.push(Arc::new(Node::branch(children.by_ref().take(MOST).collect())));
+                above.extend(Node::branch(children.by_ref().take(MOST).collect()).map(Arc::new));
             }
             level = above;
         }
@@ -66,21 +73,22 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
     /// Puts a value in; whether the key is new.
     pub fn insert(&mut self, key: K, value: V) -> bool {
         let (is_new, right) = insert(&mut self.root, key, value);
-        if let Some(right) = right {
-            self.root = Arc::new(Node::branch(vec![Arc::clone(&self.root), right]));
+        if let Some((bound, right)) = right {
+            let (left, len) = (Arc::clone(&self.root), self.len() + right.len());
+            // What bounds the first child is never looked at.
+            let bounds = Arc::from([bound.clone(), bound]);
+            self.root = Arc::new(Node::Branch { children: vec![left, right], bounds, len });
         }
         is_new
     }
 
-    /// The value of a key, to change in place.
+    /// The value of a key, to change in place. Copies what others share on the way, whether or not the key is there.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        // Nothing is copied for a key that is not there.
-        self.get(|one| one.cmp(key))?;
         let mut node = Arc::make_mut(&mut self.root);
         loop {
             match node {
-                Node::Branch { children, .. } => {
-                    let at = child_of(children, |one| one.cmp(key).is_le());
+                Node::Branch { children, bounds, .. } => {
+                    let at = child_of(bounds, |one| one.cmp(key).is_le());
                     node = Arc::make_mut(children.get_mut(at)?);
                 }
                 Node::Leaf(entries) => {
@@ -93,6 +101,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
 
     /// Takes a key away; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
+        // Nothing is copied for a key that is not there.
         if self.get(|one| one.cmp(key)).is_none() {
             return false;
         }
@@ -120,7 +129,9 @@ impl<K, V> Tree<K, V> {
         let mut node = &self.root;
         loop {
             match &**node {
-                Node::Branch { children, .. } => node = children.get(child_of(children, |one| order(one).is_le()))?,
+                Node::Branch { children, bounds, .. } => {
+                    node = children.get(child_of(bounds, |one| order(one).is_le()))?;
+                }
                 Node::Leaf(entries) => {
                     return entries.get(entries.binary_search_by(|(one, _)| order(one)).ok()?);
                 }
@@ -162,8 +173,8 @@ impl<K, V> Tree<K, V> {
                     let at = entries.partition_point(|(key, _)| is_before(key));
                     return Iter { branches, leaf: entries.get(at..).unwrap_or_default().iter() };
                 }
-                Node::Branch { children, .. } => {
-                    let at = child_of(children, &is_before);
+                Node::Branch { children, bounds, .. } => {
+                    let at = child_of(bounds, &is_before);
                     let mut rest = children.get(at..).unwrap_or_default().iter();
                     let Some(child) = rest.next() else { return Iter::of_slice(&[]) };
                     branches.push(rest);
@@ -179,9 +190,9 @@ impl<K, V> Tree<K, V> {
         while let Some(node) = pending.pop() {
             let (bytes, entries) = match &**node {
                 Node::Leaf(entries) => (entries.capacity() * size_of::<(K, V)>(), entries.as_slice()),
-                Node::Branch { children, .. } => {
+                Node::Branch { children, bounds, .. } => {
                     pending.extend(children);
-                    (children.capacity() * size_of::<usize>(), &[][..])
+                    (children.capacity() * size_of::<usize>() + size_of_val(&**bounds), &[][..])
                 }
             };
             nodes.push((Arc::as_ptr(node).addr(), bytes + size_of::<Node<K, V>>(), entries));
@@ -217,12 +228,16 @@ impl<K: Ord, V> Tree<K, V> {
     }
 }
 
-impl<K, V> Node<K, V> {
-    fn branch(children: Vec<Arc<Self>>) -> Self {
+impl<K: Clone, V> Node<K, V> {
+    /// Of children that have keys.
+    fn branch(children: Vec<Arc<Self>>) -> Option<Self> {
         let len = children.iter().map(|child| child.len()).sum();
-        Self::Branch { children, len }
+        let bounds = children.iter().map(|child| child.first_key().cloned()).collect::<Option<_>>()?;
+        Some(Self::Branch { children, bounds, len })
     }
+}
 
+impl<K, V> Node<K, V> {
     fn len(&self) -> usize {
         match self {
             Self::Leaf(entries) => entries.len(),
@@ -246,12 +261,13 @@ impl<K, V> Node<K, V> {
     }
 }
 
-/// The last child that begins with such a key, or the first one.
-fn child_of<K, V>(children: &[Arc<Node<K, V>>], holds: impl Fn(&K) -> bool) -> usize {
-    children.partition_point(|child| child.first_key().is_some_and(&holds)).saturating_sub(1)
+/// The last child whose bound is so, or the first one.
+fn child_of<K>(bounds: &[K], holds: impl Fn(&K) -> bool) -> usize {
+    bounds.get(1..).map_or(0, |bounds| bounds.partition_point(holds))
 }
 
-type Split<K, V> = Option<Arc<Node<K, V>>>;
+/// The upper half of a node that grew too large, and its bound.
+type Split<K, V> = Option<(K, Arc<Node<K, V>>)>;
 
 fn insert<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V) -> (bool, Split<K, V>) {
     match Arc::make_mut(node) {
@@ -264,24 +280,42 @@ fn insert<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V
             }
             Err(at) => {
                 entries.insert(at, (key, value));
-                let is_full = entries.len() > MOST;
-                (true, is_full.then(|| Arc::new(Node::Leaf(entries.split_off(MOST / 2)))))
+                let right = if entries.len() > MOST { entries.split_off(MOST / 2) } else { Vec::new() };
+                let bound = right.first().map(|(key, _)| key.clone());
+                (true, bound.map(|bound| (bound, Arc::new(Node::Leaf(right)))))
             }
         },
-        Node::Branch { children, len } => {
-            let at = child_of(children, |one| *one <= key);
+        Node::Branch { children, bounds, len } => {
+            let at = child_of(bounds, |one| *one <= key);
             let Some(child) = children.get_mut(at) else { return (false, None) };
             let (is_new, right) = insert(child, key, value);
             *len += usize::from(is_new);
-            if let Some(right) = right {
+            if let Some((bound, right)) = right {
                 children.insert(at + 1, right);
+                let mut list = bounds.to_vec();
+                list.insert(at + 1, bound);
+                *bounds = list.into();
             }
-            let is_full = children.len() > MOST;
-            let right = is_full.then(|| Arc::new(Node::branch(children.split_off(MOST / 2))));
-            *len -= right.as_ref().map_or(0, |right| right.len());
-            (is_new, right)
+            (is_new, split_branch(children, bounds, len))
         }
     }
+}
+
+fn split_branch<K: Clone, V>(
+    children: &mut Vec<Arc<Node<K, V>>>,
+    bounds: &mut Arc<[K]>,
+    len: &mut usize,
+) -> Split<K, V> {
+    if children.len() <= MOST {
+        return None;
+    }
+    let (lower, upper) = bounds.split_at_checked(MOST / 2)?;
+    let (bound, lower, upper) = (upper.first()?.clone(), Arc::from(lower), Arc::from(upper));
+    *bounds = lower;
+    let children = children.split_off(MOST / 2);
+    let moved = children.iter().map(|child| child.len()).sum();
+    *len -= moved;
+    Some((bound, Arc::new(Node::Branch { children, bounds: upper, len: moved })))
 }
 
 fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
@@ -291,34 +325,45 @@ fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
                 entries.remove(at);
             }
         }
-        Node::Branch { children, len } => {
-            let at = child_of(children, |one| one <= key);
+        Node::Branch { children, bounds, len } => {
+            let at = child_of(bounds, |one| one <= key);
             let Some(child) = children.get_mut(at) else { return };
             remove(child, key);
             *len -= 1;
             if child.width() == 0 {
                 children.remove(at);
+                *bounds = without(bounds, at);
             } else if child.width() < LEAST {
-                unite(children, at);
+                unite(children, bounds, at);
             }
         }
     }
 }
 
+fn without<K: Clone>(bounds: &[K], at: usize) -> Arc<[K]> {
+    bounds.iter().enumerate().filter(|(position, _)| *position != at).map(|(_, bound)| bound.clone()).collect()
+}
+
 /// Joins a small child with the neighbour before or behind it, where both fit into one.
-fn unite<K: Clone, V: Clone>(children: &mut Vec<Arc<Node<K, V>>>, at: usize) {
+fn unite<K: Clone, V: Clone>(children: &mut Vec<Arc<Node<K, V>>>, bounds: &mut Arc<[K]>, at: usize) {
     let left = if at + 1 < children.len() { at } else { at.saturating_sub(1) };
-    let (Some(one), Some(other)) = (children.get(left), children.get(left + 1)) else { return };
+    let (Some(one), Some(other), Some(bound)) = (children.get(left), children.get(left + 1), bounds.get(left + 1))
+    else {
+        return;
+    };
     if one.width() + other.width() > MOST {
         return;
     }
-    let other = children.remove(left + 1);
+    let (bound, other) = (bound.clone(), children.remove(left + 1));
+    *bounds = without(bounds, left + 1);
     let Some(one) = children.get_mut(left) else { return };
     match (Arc::make_mut(one), &*other) {
         (Node::Leaf(entries), Node::Leaf(others)) => entries.extend_from_slice(others),
-        (Node::Branch { children, len }, Node::Branch { children: others, len: more }) => {
+        (Node::Branch { children, bounds, len }, Node::Branch { children: others, bounds: more, len: added }) => {
             children.extend_from_slice(others);
-            *len += more;
+            // The first of the others had no bound of its own.
+            *bounds = bounds.iter().chain([&bound]).chain(more.iter().skip(1)).cloned().collect();
+            *len += added;
         }
         // Neighbours are equally deep.
         (Node::Leaf(_), Node::Branch { .. }) | (Node::Branch { .. }, Node::Leaf(_)) => {}
@@ -418,69 +463,4 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn check(tree: &Tree<u16, u16>, expected: &BTreeMap<u16, u16>) {
-        let entries: Vec<(u16, u16)> = tree.iter().copied().collect();
-        assert!(entries.iter().copied().eq(expected.iter().map(|(key, value)| (*key, *value))), "{entries:?}");
-        assert_eq!(tree.len(), expected.len());
-        for position in [0, 7, 100, 333] {
-            assert_eq!(tree.at(position).copied(), entries.get(position).copied());
-        }
-        for key in [0, 50, 200] {
-            assert_eq!(tree.get(|one| one.cmp(&key)).map(|(_, value)| value), expected.get(&key));
-            let from: Vec<u16> = tree.iter_from(|one| *one < key).map(|(key, _)| *key).collect();
-            assert!(from.iter().eq(expected.range(key..).map(|(key, _)| key)));
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-        #[test]
-        fn is_a_map_whose_versions_stay(
-            start in 0u16..800,
-            changes in prop::collection::vec((0u16..600, any::<bool>(), any::<u16>()), 0..900),
-        ) {
-            let mut expected: BTreeMap<u16, u16> = (0..start).map(|key| (key, key)).collect();
-            let mut tree = Tree::from_sorted(expected.iter().map(|(key, value)| (*key, *value)).collect());
-            for chunk in changes.chunks(90) {
-                let (before, expected_before) = (tree.clone(), expected.clone());
-                for (key, is_put, value) in chunk {
-                    if *is_put {
-                        assert_eq!(tree.insert(*key, *value), expected.insert(*key, *value).is_none());
-                    } else {
-                        assert_eq!(tree.remove(key), expected.remove(key).is_some());
-                    }
-                    if let Some(value) = tree.get_mut(&(key / 2)) {
-                        *value ^= 1;
-                        *expected.get_mut(&(key / 2)).unwrap() ^= 1;
-                    }
-                }
-                check(&tree, &expected);
-                check(&before, &expected_before);
-                let (old, new) = Tree::differing(&before, &tree);
-                let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) = (old.into_iter().copied().collect(), new.into_iter().copied().collect());
-                let mut patched = expected_before;
-                old.keys().for_each(|key| { patched.remove(key); });
-                patched.extend(new);
-                assert_eq!(patched, expected);
-            }
-        }
-    }
-
-    #[test]
-    fn one_change_of_many_is_found_quickly() {
-        let before = Tree::from_sorted((0..100_000).map(|key| (key, key)).collect());
-        let mut after = before.clone();
-        after.insert(77_777, 0);
-        let (old, new) = Tree::differing(&before, &after);
-        assert!(old.len() <= MOST && new.len() <= MOST && new.contains(&&(77_777, 0)));
-        assert!(Tree::differing(&after, &after.clone()).0.is_empty() && after.is_same(&after.clone()));
-    }
-}
+mod tests;

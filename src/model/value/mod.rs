@@ -29,7 +29,7 @@ pub use entries::Entries;
 pub use footprint::footprint;
 pub use go_float::format_float;
 pub use go_quote::{is_printable, quote, quote_character, quote_to_ascii};
-pub use json_parse::{JsonError, MAX_DEPTH, NumberMode, is_json_number, parse_json};
+pub use json_parse::{JsonError, MAX_DEPTH, NumberMode, TOO_DEEP, is_json_number, parse_json, parse_json_within};
 pub use json_write::{Indentation, write_json, write_json_string};
 pub use number::Number;
 pub use pool::Pool;

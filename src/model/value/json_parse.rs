@@ -27,14 +27,22 @@ pub struct JsonError {
     pub offset: usize,
 }
 
+/// The message of an error about nesting.
+pub const TOO_DEEP: &str = "exceeded max depth";
+
 /// Reads one JSON value and nothing behind it but white space.
 pub fn parse_json(text: &str, mode: NumberMode) -> Result<Value, JsonError> {
-    Parser { text, offset: 0, mode }.document()
+    parse_json_within(text, mode, MAX_DEPTH)
+}
+
+/// The same with another limit of nesting.
+pub fn parse_json_within(text: &str, mode: NumberMode, max_depth: usize) -> Result<Value, JsonError> {
+    Parser { text, offset: 0, mode, max_depth, keys: Vec::new() }.document()
 }
 
 /// Whether `text` is a number by JSON's grammar.
 pub fn is_json_number(text: &str) -> bool {
-    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten };
+    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten, max_depth: MAX_DEPTH, keys: Vec::new() };
     parser.skip_number().is_ok() && parser.offset == text.len()
 }
 
@@ -42,6 +50,19 @@ struct Parser<'a> {
     text: &'a str,
     offset: usize,
     mode: NumberMode,
+    max_depth: usize,
+    /// Keys seen last, by their [`place`]: most keys of a document are there many times.
+    keys: Vec<Option<Arc<str>>>,
+}
+
+/// How many keys are remembered.
+const KNOWN_KEYS: usize = 128;
+
+/// Where a key is remembered.
+fn place(key: &str) -> usize {
+    let bytes = key.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+    (key.len() + 7 * at(0) + 31 * at(key.len() / 2) + 61 * at(key.len().wrapping_sub(1))) % KNOWN_KEYS
 }
 
 /// A collection that is not closed yet.
@@ -81,12 +102,13 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some(b'{') => self.open_object(open),
             Some(b'[') => {
+                self.check_depth(open)?;
                 self.offset += 1;
                 self.skip_space();
                 if self.take(b']') {
                     return Ok(Some(Value::array(Vec::new())));
                 }
-                self.push(open, Open::Array(Vec::new()))?;
+                open.push(Open::Array(Vec::new()));
                 Ok(None)
             }
             Some(b'"') => Ok(Some(Value::String(self.string()?))),
@@ -100,13 +122,14 @@ impl<'a> Parser<'a> {
     }
 
     fn open_object(&mut self, open: &mut Vec<Open>) -> Result<Option<Value>, JsonError> {
+        self.check_depth(open)?;
         self.offset += 1;
         self.skip_space();
         if self.take(b'}') {
             return Ok(Some(Value::object(Vec::new())));
         }
         let key = self.key()?;
-        self.push(open, Open::Object(Vec::new(), key))?;
+        open.push(Open::Object(Vec::new(), key));
         Ok(None)
     }
 
@@ -124,6 +147,7 @@ impl<'a> Parser<'a> {
                 open.pop();
                 Ok(Some(closed))
             }
+            _ if self.peek().is_none() => Err(self.error("unexpected end of JSON input")),
             _ if !self.take(b',') => Err(self.error("expected a comma or the end of the collection")),
             Some(Open::Object(_, key)) => {
                 self.skip_space();
@@ -134,21 +158,27 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn push(&self, open: &mut Vec<Open>, collection: Open) -> Result<(), JsonError> {
-        if open.len() >= MAX_DEPTH {
-            return Err(self.error("exceeded max depth"));
-        }
-        open.push(collection);
-        Ok(())
+    /// Whether one more collection may be opened.
+    fn check_depth(&self, open: &[Open]) -> Result<(), JsonError> {
+        if open.len() >= self.max_depth { Err(self.error(TOO_DEEP)) } else { Ok(()) }
     }
 
     fn key(&mut self) -> Result<Value, JsonError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.error("invalid character looking for beginning of object key string"));
+        match self.peek() {
+            Some(b'"') => {}
+            Some(_) => return Err(self.error("invalid character looking for beginning of object key string")),
+            None => return Err(self.error("unexpected end of JSON input")),
         }
-        let key = self.string()?;
+        let key = self.string_as(Self::known_key)?;
         self.skip_space();
-        if self.take(b':') { Ok(Value::String(key)) } else { Err(self.error("invalid character after object key")) }
+        match self.peek() {
+            Some(b':') => {
+                self.offset += 1;
+                Ok(Value::String(key))
+            }
+            Some(_) => Err(self.error("invalid character after object key")),
+            None => Err(self.error("unexpected end of JSON input")),
+        }
     }
 
     fn word(&mut self, word: &str, value: Value) -> Result<Option<Value>, JsonError> {
@@ -191,7 +221,23 @@ impl<'a> Parser<'a> {
         if count == 0 { Err(self.error("invalid character in numeric literal")) } else { Ok(()) }
     }
 
+    fn known_key(&mut self, key: &str) -> Arc<str> {
+        if self.keys.is_empty() {
+            self.keys.resize(KNOWN_KEYS, None);
+        }
+        let Some(known) = self.keys.get_mut(place(key)) else { return Arc::from(key) };
+        match known {
+            Some(known) if **known == *key => Arc::clone(known),
+            _ => Arc::clone(known.insert(Arc::from(key))),
+        }
+    }
+
     fn string(&mut self) -> Result<Arc<str>, JsonError> {
+        self.string_as(|_, text| Arc::from(text))
+    }
+
+    /// A string, made by `make` where it has no escapes.
+    fn string_as(&mut self, make: fn(&mut Self, &str) -> Arc<str>) -> Result<Arc<str>, JsonError> {
         self.offset += 1;
         let mut unescaped = String::new();
         loop {
@@ -205,7 +251,7 @@ impl<'a> Parser<'a> {
                 Some(b'"') => {
                     self.offset += 1;
                     if unescaped.is_empty() {
-                        return Ok(Arc::from(plain));
+                        return Ok(make(self, plain));
                     }
                     unescaped.push_str(plain);
                     return Ok(Arc::from(unescaped));
@@ -267,7 +313,9 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_space(&mut self) {
-        self.offset += self.rest().bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.offset += 1;
+        }
     }
 
     fn take(&mut self, byte: u8) -> bool {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Number, NumberMode, Value};
+use crate::policy::engine::reads::Fields;
 
 /// Longer texts are rarely the same.
 const LONGEST_TEXT: usize = 64;
@@ -28,22 +29,55 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An object without `metadata.managedFields`, every number a 64-bit float.
-    pub(crate) fn compact(&mut self, json: &Json) -> Value {
+    /// These fields of an object, without `metadata.managedFields`, every number a 64-bit float.
+    pub(crate) fn compact(&mut self, json: &Json, fields: &Fields) -> Value {
         self.sweep_if_due();
-        let Json::Object(fields) = json else { return self.value(json, 0).0 };
-        let entries = fields.iter().map(|(key, field)| {
-            let value = match field {
+        let Json::Object(entries) = json else { return self.kept(json, fields, 0).0 };
+        let entries = entries.iter().filter_map(|(key, value)| {
+            let fields = if fields.is_whole() { fields } else { fields.of(key)? };
+            let value = match value {
                 Json::Object(metadata) if key == "metadata" => {
-                    let kept = metadata.iter().filter(|(key, _)| *key != "managedFields");
-                    let entries = kept.map(|(key, value)| (Value::String(self.text(key)), self.value(value, 2).0));
-                    Value::object(entries.collect())
+                    self.entries(metadata.iter().filter(|(key, _)| *key != "managedFields"), fields, 1).0
                 }
-                field => self.value(field, 1).0,
+                value => self.kept(value, fields, 1).0,
             };
-            (Value::String(self.text(key)), value)
+            Some((Value::String(self.text(key)), value))
         });
         Value::object(entries.collect())
+    }
+
+    /// These fields of a value, and how many values that is. A mapping stays one, a list keeps its length if its elements
+    /// are looked at.
+    fn kept(&mut self, json: &Json, fields: &Fields, depth: usize) -> (Value, usize) {
+        let (value, count) = match json {
+            _ if fields.is_whole() => return self.value(json, depth),
+            Json::Array(items) => {
+                let each = fields.each();
+                let items = items.iter().filter_map(|item| Some(self.kept(item, each?, depth + 1)));
+                let (values, counts): (Vec<Value>, Vec<usize>) = items.unzip();
+                (Value::array(values), 1 + counts.iter().sum::<usize>())
+            }
+            Json::Object(entries) => self.entries(entries, fields, depth),
+            scalar => return self.value(scalar, depth),
+        };
+        (if count <= MOST_VALUES { self.collection(value) } else { value }, count)
+    }
+
+    fn entries<'j>(
+        &mut self,
+        entries: impl IntoIterator<Item = (&'j String, &'j Json)>,
+        fields: &Fields,
+        depth: usize,
+    ) -> (Value, usize) {
+        let mut count = 1;
+        let kept = entries.into_iter().filter_map(|(key, value)| {
+            let fields = if fields.is_whole() { fields } else { fields.of(key)? };
+            let (value, inner) = self.kept(value, fields, depth + 1);
+            count += inner;
+            Some((Value::String(self.text(key)), value))
+        });
+        let entries = kept.collect();
+        (Value::object(entries), count)
     }
 
     /// The value, and how many values it is made of.
@@ -126,13 +160,14 @@ mod tests {
     #[test]
     fn shares_equal_parts_and_forgets_what_is_gone() {
         let mut pool = Pool::default();
+        let whole = |pool: &mut Pool, json: &Json| pool.compact(json, &Fields::whole());
         let object = |name: &str| json!({"metadata": {"name": name, "managedFields": [{"manager": "x"}]}, "status": {"loadBalancer": {}}});
-        let (one, other) = (pool.compact(&object("a")), pool.compact(&object("b")));
+        let (one, other) = (whole(&mut pool, &object("a")), whole(&mut pool, &object("b")));
         let status = |value: &Value| value.get(&Value::string("status")).unwrap().clone();
         assert!(status(&one).is_identical(&status(&other)));
         assert_eq!(one.to_json(), json!({"metadata": {"name": "a"}, "status": {"loadBalancer": {}}}));
         for number in 0..20_000 {
-            pool.compact(&object(&format!("name-{number}")));
+            whole(&mut pool, &object(&format!("name-{number}")));
         }
         assert!(pool.texts.len() < 4_000, "{}", pool.texts.len());
     }
