@@ -44,7 +44,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("json_patch", &["policy/mutation/"]),
     ("k8s_openapi", &["server/"]),
     ("kube", &["server/"]),
-    ("mimalloc", &["main.rs"]),
+    ("libc", &["server/memory.rs"]),
     ("opentelemetry", &["server/"]),
     ("opentelemetry_otlp", &["server/"]),
     ("p224", &["policy/engine/rego/builtins/keys/"]),

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Number, NumberMode, Value};
-use crate::policy::engine::reads::Fields;
+use super::{Fields, Number, NumberMode, Value};
 
 /// Longer texts are rarely the same.
 const LONGEST_TEXT: usize = 64;
