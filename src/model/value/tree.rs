@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 /// Most entries of a leaf, and children of a branch. A change copies so many entries for each level, and each copy
 /// touches the reference counts of key and value: large nodes make reading faster and changes slower.
-const MOST: usize = 16;
+const MOST: usize = 32;
 /// Fewer are joined with a neighbour.
-const LEAST: usize = 5;
+const LEAST: usize = 8;
 
 /// The map. Cloning shares.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@
 //! changed between the two. An object of which the keys cannot be found, because the policy fails on it, takes its index
 //! out of use for as long as it is there, so that the scan meets it and fails as it always did.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::policy::engine::rego::builtins::Caches;
@@ -26,13 +25,10 @@ pub struct Joins {
     indexes: Box<[Index]>,
 }
 
-/// A key, behind its hash: to find the way in a large index, hardly any other key has to be looked into.
-type Key = (u64, Value);
-
 /// The index of one join.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    entries: Tree<(Key, Place), ()>,
+    entries: Tree<(Value, Place), ()>,
     failed: Tree<Place, ()>,
 }
 
@@ -117,10 +113,9 @@ impl<'a> Differences<'a> {
 
 impl Index {
     /// Objects with that key, in the order of a scan.
-    pub(super) fn find(&self, key: &Value) -> impl Iterator<Item = &[Value]> + use<'_> {
-        let key = hashed(key.clone());
-        let entries = self.entries.iter_from(|(one, _)| *one < key);
-        entries.map(|(entry, ())| entry).take_while(move |(one, _)| *one == key).map(|(_, place)| &**place)
+    pub(super) fn find<'a>(&'a self, key: &Value) -> impl Iterator<Item = &'a [Value]> {
+        let entries = self.entries.iter_from(|(one, _)| one < key);
+        entries.map(|(entry, ())| entry).take_while(move |(one, _)| one == key).map(|(_, place)| &**place)
     }
 
     fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
@@ -140,19 +135,12 @@ impl Index {
         }
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
         for key in before.iter().filter(|key| !after.contains(key)) {
-            self.entries.remove(&(hashed(key.clone()), Arc::clone(place)));
+            self.entries.remove(&(key.clone(), Arc::clone(place)));
         }
         for key in after.into_iter().filter(|key| !before.contains(key)) {
-            self.entries.insert((hashed(key), Arc::clone(place)), ());
+            self.entries.insert((key, Arc::clone(place)), ());
         }
     }
-}
-
-fn hashed(key: Value) -> Key {
-    // Equal values hash alike: the same in every process, so that nothing depends on chance.
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    (hasher.finish(), key)
 }
 
 /// Every object below that differs. What both versions share is not looked at.
