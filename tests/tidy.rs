@@ -35,6 +35,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("axum", &["server/"]),
     ("cel", &["policy/engine/cel/"]),
     ("clap", &["cli/", "main.rs"]),
+    ("foldhash", &["model/value/"]),
     ("futures", &["server/", "cli/"]),
     ("granit_parser", &["manifest/", "policy/engine/rego/annotations/", "policy/engine/rego/builtins/"]),
     ("http_body_util", &["server/"]),
