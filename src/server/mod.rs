@@ -26,7 +26,7 @@ use telemetry::metrics::Metrics;
 pub use address::ListenAddress;
 pub use certificates::{SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
-pub use webhook::TlsVersion;
+pub use webhook::{ExemptNamespaces, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub struct ServeOptions {
     pub keeps_whole_objects: bool,
     /// Namespace that the process runs in (`POD_NAMESPACE`).
     pub pod_namespace: String,
+    /// `--exempt-namespace` and its kin.
+    pub exempt_namespaces: ExemptNamespaces,
 }
 
 /// Where policies come from.

@@ -1,34 +1,23 @@
-//! One request from its first byte to its answer.
-//!
-//! Whatever an API server can send is answered with a verdict, so that no failure policy is ever asked: a request that
-//! is too large or nests too deep is refused, not failed. What no API server sends gets an HTTP error, with the same body.
+//! `/v1/admit`: one request from its body to its verdict.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
+use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
 use crate::model::api::{EnforcementAction, EnforcementPoint};
-use crate::model::object::JsonError;
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
+use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewedObject};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::ServeOptions;
 use crate::server::cluster::fetch_namespace;
 use crate::server::telemetry::metrics::Metrics;
-
-/// What the API server waits at most, when it does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Kept back from the API server's timeout for the way to it.
-const TIMEOUT_MARGIN: Duration = Duration::from_millis(100);
 
 /// Where a Namespace is looked up that the snapshot does not have (yet).
 #[derive(Clone)]
@@ -56,8 +45,7 @@ struct Answer {
     is_dry_run: bool,
     /// Whether Gatekeeper's metrics count it.
     is_counted: bool,
-    status: StatusCode,
-    body: Vec<u8>,
+    reply: Reply,
 }
 
 impl Admission {
@@ -85,29 +73,14 @@ impl Admission {
         let started = Instant::now();
         let timeout = request_timeout(request.uri());
         let deadline = Deadline::after(timeout.saturating_sub(TIMEOUT_MARGIN));
-        let answer = match self.read_body(request).await {
+        let answer = match read_body(request, self.max_request_bytes).await {
             Ok(body) => Arc::clone(&self).answer(body, deadline, timeout).await,
             Err(error) => rejected(&RejectedReview { api_version: None, uid: String::new(), error }),
         };
         if answer.is_counted {
             self.metrics.request(answer.decision, answer.is_dry_run, started.elapsed().as_secs_f64());
         }
-        (answer.status, [(header::CONTENT_TYPE, "application/json")], Body::from(answer.body)).into_response()
-    }
-
-    async fn read_body(&self, request: Request) -> Result<Vec<u8>, ReviewError> {
-        let found =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = found.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(ReviewError::ContentType { found: found.to_owned() });
-        }
-        let limit = self.max_request_bytes;
-        match Limited::new(request.into_body(), limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(ReviewError::TooLarge { limit }),
-            Err(error) => Err(ReviewError::Unreadable(error.to_string())),
-        }
+        answer.reply.into_response()
     }
 
     /// Waits for a free thread no longer than the API server waits for us, then judges on it.
@@ -224,80 +197,16 @@ impl Admission {
     }
 }
 
-/// Any other path.
-pub(super) async fn not_found(uri: Uri) -> Response {
-    let text = format!("no such endpoint: {}; the webhook answers POST /v1/admit\n", uri.path());
-    (StatusCode::NOT_FOUND, text).into_response()
-}
-
 fn answered(version: Option<&str>, review: &Review, decision: Decision, response: &AdmissionResponse) -> Answer {
-    Answer {
-        decision,
-        is_dry_run: review.is_dry_run(),
-        is_counted: true,
-        status: StatusCode::OK,
-        body: response.to_bytes(version, &review.uid),
-    }
+    let reply = Reply::verdict(response, version, &review.uid);
+    Answer { decision, is_dry_run: review.is_dry_run(), is_counted: true, reply }
 }
 
 fn failed(version: Option<&str>, uid: &str, text: &str) -> Answer {
-    let body = AdmissionResponse::error(500, text).to_bytes(version, uid);
-    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, status: StatusCode::OK, body }
+    let reply = Reply::verdict(&AdmissionResponse::error(500, text), version, uid);
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply }
 }
 
-/// See the head of this file for which errors are verdicts and which are HTTP errors.
 fn rejected(rejection: &RejectedReview) -> Answer {
-    let (code, is_verdict) = match &rejection.error {
-        ReviewError::TooLarge { .. } => (413, true),
-        ReviewError::Json(JsonError::TooDeep(_)) | ReviewError::Field(_) | ReviewError::NoObject => (400, true),
-        ReviewError::NoOldObject => (500, true),
-        ReviewError::EmptyBody
-        | ReviewError::ContentType { .. }
-        | ReviewError::Json(JsonError::Malformed(_))
-        | ReviewError::OtherType { .. }
-        | ReviewError::NoRequest { .. }
-        | ReviewError::Unreadable(_) => (400, false),
-    };
-    info!(code, error = %rejection.error, "request refused: not a review that can be judged");
-    let response = AdmissionResponse::error(code, rejection.error.to_string());
-    Answer {
-        decision: Decision::Error,
-        is_dry_run: false,
-        is_counted: true,
-        status: if is_verdict { StatusCode::OK } else { StatusCode::BAD_REQUEST },
-        body: response.to_bytes(rejection.api_version.as_deref(), &rejection.uid),
-    }
-}
-
-/// The API server states its patience as `?timeout=3s`.
-fn request_timeout(uri: &Uri) -> Duration {
-    let query = uri.query().unwrap_or_default();
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
-    value.and_then(parse_duration).unwrap_or(DEFAULT_TIMEOUT)
-}
-
-/// Go's durations, as far as webhook timeouts go: whole seconds or milliseconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    if let Some(milliseconds) = text.strip_suffix("ms") {
-        return milliseconds.parse().ok().map(Duration::from_millis);
-    }
-    text.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_api_servers_timeout() {
-        for (uri, expected) in [
-            ("/v1/admit?timeout=3s", Duration::from_secs(3)),
-            ("/v1/admit?a=b&timeout=250ms", Duration::from_millis(250)),
-            ("/v1/admit", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=soon", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=0s", DEFAULT_TIMEOUT),
-        ] {
-            assert_eq!(request_timeout(&uri.parse().unwrap()), expected, "{uri}");
-        }
-    }
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply: Reply::rejection(rejection) }
 }
