@@ -149,6 +149,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
+        admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
         exempt_namespaces: arguments.webhook.exempt_namespaces(),
     }
 }

@@ -17,6 +17,10 @@ pub(super) struct WebhookArguments {
     /// Let namespaces whose name ends so carry the label; may be given several times
     #[arg(long, value_name = "SUFFIX")]
     exempt_namespace_suffix: Vec<String>,
+    /// Take ConstraintTemplates whose policy code does not compile, as Gatekeeper does: what is wrong is then said in
+    /// their status only, and the version before stays in force
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    pub(super) admit_uncompilable_templates: bool,
 }
 
 impl WebhookArguments {

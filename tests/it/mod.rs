@@ -6,6 +6,7 @@ mod http_send;
 mod inventory;
 mod joins;
 mod opa_conformance;
+mod own_resources;
 mod rego_cases;
 mod snapshots;
 mod suites;

@@ -106,6 +106,7 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
+        admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
     };
     let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);

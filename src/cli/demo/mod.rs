@@ -103,6 +103,7 @@ fn options(directory: &Path) -> ServeOptions {
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),
+        admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces::default(),
     }
 }

@@ -10,9 +10,12 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
-use crate::model::api::{EnforcementAction, EnforcementPoint};
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewedObject};
+use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
+use crate::model::review::{
+    AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
+};
 use crate::policy::engine::Deadline;
+use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::ServeOptions;
@@ -34,10 +37,26 @@ pub(super) struct Admission {
     namespaces: NamespaceSource,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
+    /// One at a time: they are rare, and none may take the processors from requests.
+    compilations: Arc<Semaphore>,
+    own_rules: OwnRules,
     max_request_bytes: usize,
     evaluation_limit: Duration,
     log_denies: bool,
     own_accounts: [String; 2],
+}
+
+/// A request on its way.
+struct Pending {
+    api_version: String,
+    review: Review,
+    passed: Passed,
+}
+
+/// How far a request got on its first thread.
+enum Step {
+    Done(Box<Answer>),
+    Compile(Box<Pending>),
 }
 
 struct Answer {
@@ -46,6 +65,17 @@ struct Answer {
     /// Whether Gatekeeper's metrics count it.
     is_counted: bool,
     reply: Reply,
+}
+
+impl Pending {
+    fn refused(&self, Refusal { code, message }: &Refusal) -> Answer {
+        let Review { kind, operation, .. } = &self.review;
+        let (name, operation) = (self.review.display_name(), operation.map(Operation::as_str));
+        info!(code, resource = %kind, name, operation, username = self.review.username(), message, "policy refused");
+        let response = AdmissionResponse::error(*code, message.as_str());
+        let answer = answered(Some(&self.api_version), &self.review, Decision::Error, &response);
+        Answer { is_counted: false, ..answer }
+    }
 }
 
 impl Admission {
@@ -60,6 +90,12 @@ impl Admission {
             namespaces,
             metrics,
             slots: Arc::new(Semaphore::new(options.serving_threads)),
+            compilations: Arc::new(Semaphore::new(1)),
+            own_rules: OwnRules {
+                build: options.build,
+                admits_uncompilable: options.admits_uncompilable_templates,
+                namespace: options.pod_namespace.clone(),
+            },
             max_request_bytes: options.max_request_bytes,
             log_denies: options.log_denies,
             evaluation_limit: options.evaluation_limit,
@@ -74,7 +110,7 @@ impl Admission {
         let timeout = request_timeout(request.uri());
         let deadline = Deadline::after(timeout.saturating_sub(TIMEOUT_MARGIN));
         let answer = match read_body(request, self.max_request_bytes).await {
-            Ok(body) => Arc::clone(&self).answer(body, deadline, timeout).await,
+            Ok(body) => Arc::clone(&self).answer(body, deadline).await,
             Err(error) => rejected(&RejectedReview { api_version: None, uid: String::new(), error }),
         };
         if answer.is_counted {
@@ -83,42 +119,117 @@ impl Admission {
         answer.reply.into_response()
     }
 
-    /// Waits for a free thread no longer than the API server waits for us, then judges on it.
-    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline, timeout: Duration) -> Answer {
-        let slots = Arc::clone(&self.slots);
-        let Ok(Ok(slot)) = tokio::time::timeout(timeout, slots.acquire_owned()).await else {
-            let text = "serving context canceled, aborting request";
-            return failed(None, "", text);
+    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline) -> Answer {
+        let body = Arc::new(body);
+        match self.judge(&body, deadline).await {
+            Ok(answer) => *answer,
+            Err(text) => {
+                // Without the request's id the API server would not take it for an answer, and ask the failure policy.
+                let identified = tokio::task::spawn_blocking(move || identity(&body)).await;
+                let (version, uid) = identified.unwrap_or_default();
+                failed(version.as_deref(), &uid, text)
+            }
+        }
+    }
+
+    /// A template is compiled beside the threads that judge, one at a time: however long that takes, no other request
+    /// waits for it.
+    async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, deadline: Deadline) -> Result<Box<Answer>, &'static str> {
+        let body = Arc::clone(body);
+        let begin = move |admission: &Self| admission.begin(&body, deadline);
+        let pending = match self.on_thread(&self.slots, deadline, begin).await? {
+            Step::Compile(pending) => pending,
+            Step::Done(answer) => return Ok(answer),
         };
-        let judged = tokio::task::spawn_blocking(move || {
+        let compiled = self.on_thread(&self.compilations, deadline, move |admission| admission.compile(*pending));
+        let remaining = deadline.remaining().unwrap_or(Duration::MAX);
+        let Ok(compiled) = tokio::time::timeout(remaining, compiled).await else {
+            return Err(
+                "compiling the template takes longer than the request may; with --admit-uncompilable-templates it \
+                        would be left for later",
+            );
+        };
+        let pending = match compiled? {
+            Ok(pending) => pending,
+            Err(answer) => return Ok(answer),
+        };
+        self.on_thread(&self.slots, deadline, move |admission| Box::new(admission.finish(*pending, deadline))).await
+    }
+
+    /// Runs work on a thread for it, once there is a free one.
+    async fn on_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        slots: &Arc<Semaphore>,
+        deadline: Deadline,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, &'static str> {
+        let patience = deadline.remaining().unwrap_or(Duration::MAX);
+        let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
+            return Err("serving context canceled, aborting request");
+        };
+        let admission = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            self.judge(&body, deadline)
+            work(&admission)
         });
-        judged.await.unwrap_or_else(|panic| {
+        done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
-            failed(None, "", "panic: the request could not be judged [recovered]")
+            "panic: the request could not be judged [recovered]"
         })
     }
 
-    fn judge(&self, body: &[u8], deadline: Deadline) -> Answer {
-        let parsed = AdmissionReview::parse(body);
-        let AdmissionReview { api_version, mut review } = match parsed {
+    fn begin(&self, body: &[u8], deadline: Deadline) -> Step {
+        let AdmissionReview { api_version, review } = match AdmissionReview::parse(body) {
             Ok(parsed) => parsed,
-            Err(rejection) => return rejected(&rejection),
+            Err(rejection) => return Step::Done(Box::new(rejected(&rejection))),
         };
-        let version = Some(api_version.as_str());
         if self.own_accounts.iter().any(|account| account == review.username()) {
             let response = AdmissionResponse::allow("Gatekeeper does not self-manage");
-            return Answer { is_counted: false, ..answered(version, &review, Decision::Allow, &response) };
+            let answer = answered(Some(&api_version), &review, Decision::Allow, &response);
+            return Step::Done(Box::new(Answer { is_counted: false, ..answer }));
         }
+        let mut pending = Pending { api_version, review, passed: Passed::default() };
+        if own::is_own(&pending.review) {
+            match self.check_own(&pending.review, body) {
+                Ok(passed) => pending.passed = passed,
+                Err(refusal) => return Step::Done(Box::new(pending.refused(&refusal))),
+            }
+        }
+        if pending.passed.template.is_some() {
+            return Step::Compile(Box::new(pending));
+        }
+        Step::Done(Box::new(self.finish(pending, deadline)))
+    }
+
+    fn check_own(&self, review: &Review, body: &[u8]) -> Result<Passed, Refusal> {
+        let objects = ExactObjects::parse(body).map_err(|message| Refusal { code: 500, message })?;
+        own::check(&self.snapshots.load(), review, &objects, &self.own_rules)
+    }
+
+    fn compile(&self, pending: Pending) -> Result<Box<Pending>, Box<Answer>> {
+        let compiled = pending.passed.template.as_ref().map_or(Ok(()), |object| own::compile(object, &self.own_rules));
+        match compiled {
+            Ok(()) => Ok(Box::new(pending)),
+            Err(refusal) => Err(Box::new(pending.refused(&refusal))),
+        }
+    }
+
+    /// What comes after own resources: every request is judged by policies.
+    fn finish(&self, pending: Pending, deadline: Deadline) -> Answer {
+        let Pending { api_version, mut review, passed } = pending;
+        let version = Some(api_version.as_str());
         let snapshot = self.snapshots.load();
+        if snapshot.exclusions().excludes_review(Process::Webhook, &review) {
+            let response = AdmissionResponse::allow("Namespace is set to be ignored by Gatekeeper config");
+            return answered(version, &review, Decision::Allow, &response);
+        }
         if let Err(message) = self.add_namespace(&snapshot, &mut review) {
             let text = format!("failed to create augmentedReview: {message}");
             return failed(version, &review.uid, &text);
         }
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let verdict = match validate(&snapshot, &review, context) {
+        let mut verdict = match validate(&snapshot, &review, context) {
             Ok(evaluation) => {
                 self.report_breaches(&review, &evaluation);
                 self.log_violations(&review, &evaluation);
@@ -129,6 +240,7 @@ impl Admission {
                 Verdict::from_failure(&failure, review.display_name())
             }
         };
+        verdict.response.warnings.extend(passed.warnings);
         answered(version, &review, verdict.decision, &verdict.response)
     }
 
@@ -194,6 +306,14 @@ impl Admission {
                 violation.message
             );
         }
+    }
+}
+
+/// The version and the id that an answer needs.
+fn identity(body: &[u8]) -> (Option<String>, String) {
+    match AdmissionReview::parse(body) {
+        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
+        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
     }
 }
 
