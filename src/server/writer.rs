@@ -118,9 +118,12 @@ impl Writer {
 
     fn ask_for_lists(&mut self) {
         let kinds = self.store.take_kinds_to_list();
+        // Whoever reads files sends all of them again by itself.
+        let Some(lists) = &self.lists else { return };
         for kind in kinds {
             info!(kind = %kind, "more is wanted of this kind than was kept; listing it again");
-            self.lists.as_ref().map(|lists| lists.send(kind));
+            // The feed may have ended: then the process ends, too.
+            let _ = lists.send(kind);
         }
     }
 

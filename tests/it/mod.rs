@@ -1,6 +1,7 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
 mod containment;
+mod exclusions;
 mod fuzz;
 mod http_send;
 mod inventory;

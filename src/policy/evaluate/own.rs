@@ -320,7 +320,7 @@ mod tests {
             ("CREATE", template("package"), Value::Null, 422, "rego_parse_error"),
         ]);
         let lax = OwnRules { admits_uncompilable: true, ..rules() };
-        let no_code = with(good.clone(), "/spec/targets/0", json!({"target": "admission.k8s.gatekeeper.sh"}));
+        let no_code = with(good.clone(), "/spec/targets", json!([{"target": "admission.k8s.gatekeeper.sh"}]));
         for object in [bad, no_code.clone()] {
             assert_eq!(ask_with(&lax, "CREATE", &object, &Value::Null), (200, String::new()), "{object}");
         }
