@@ -12,6 +12,7 @@ mod serve;
 mod test;
 mod verify;
 mod watch;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Level, error, info};
 
 use super::engine::EngineArguments;
+use super::webhook::WebhookArguments;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
 use crate::server::telemetry::logs;
@@ -81,6 +82,8 @@ pub(super) struct ServeArguments {
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "gatekeeper-system")]
     pod_namespace: String,
     #[command(flatten)]
+    webhook: WebhookArguments,
+    #[command(flatten)]
     engine: EngineArguments,
 }
 
@@ -146,6 +149,8 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
+        admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
+        exempt_namespaces: arguments.webhook.exempt_namespaces(),
     }
 }
 

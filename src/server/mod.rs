@@ -21,13 +21,13 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle};
+use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use telemetry::metrics::Metrics;
 
 pub use address::ListenAddress;
 pub use certificates::{SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
-pub use webhook::TlsVersion;
+pub use webhook::{ExemptNamespaces, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -58,6 +58,10 @@ pub struct ServeOptions {
     pub keeps_whole_objects: bool,
     /// Namespace that the process runs in (`POD_NAMESPACE`).
     pub pod_namespace: String,
+    /// `--admit-uncompilable-templates`.
+    pub admits_uncompilable_templates: bool,
+    /// `--exempt-namespace` and its kin.
+    pub exempt_namespaces: ExemptNamespaces,
 }
 
 /// Where policies come from.
@@ -149,7 +153,13 @@ pub async fn run(
         PolicySource::Cluster(cluster_options) => {
             let client = cluster::connect(&cluster_options).await?;
             let (sender, feed) = mpsc::channel(1_024);
-            let loops = cluster::Loops::new(client.clone(), cluster_options, snapshots.clone(), reports);
+            let loops = cluster::Loops::new(
+                client.clone(),
+                cluster_options,
+                &options.pod_namespace,
+                snapshots.clone(),
+                reports,
+            );
             let (ask, asked) = mpsc::unbounded_channel();
             for (name, task) in loops.into_tasks(sender, asked) {
                 tasks.spawn(async move {
@@ -157,10 +167,13 @@ pub async fn run(
                     name
                 });
             }
-            (feed, webhook::NamespaceSource::Cluster(client), Some(ask).filter(|_| !options.keeps_whole_objects))
+            (feed, webhook::NamespaceSource::Cluster(client), Some(ask))
         }
     };
-    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone(), lists);
+    let is_whole = options.keeps_whole_objects || lists.is_none();
+    let store = if is_whole { Store::default() } else { Store::of_fields_that_are_read() };
+    let store = store.in_namespace(&options.pod_namespace);
+    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone(), store, lists);
     tasks.spawn(async move {
         writer.run(ready_sender, report_sender).await;
         "policy writer"

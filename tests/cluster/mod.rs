@@ -6,6 +6,7 @@ mod environment;
 mod inventory;
 mod lifecycle;
 mod operation;
+mod own_resources;
 mod policies;
 
 use std::time::Duration;

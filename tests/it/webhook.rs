@@ -7,7 +7,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, run, self_signed,
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, run,
+    self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -105,6 +106,8 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
+        admits_uncompilable_templates: false,
+        exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
     };
     let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
@@ -253,9 +256,38 @@ fn a_large_object_within_the_limit_is_judged() {
 }
 
 #[test]
+fn only_exempt_namespaces_may_carry_the_ignore_label() {
+    let labelled = |name: &str, labels: Value| {
+        let review = json!({"apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview", "request": {"uid": "u2",
+            "kind": {"group": "", "version": "v1", "kind": "Namespace"}, "name": name, "operation": "UPDATE",
+            "object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}}});
+        let (status, body) = post("/v1/admitlabel?timeout=2s", review.to_string().into_bytes());
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &answer["apiVersion"]), (200, &json!("admission.k8s.io/v1beta1")), "{body}");
+        answer["response"].clone()
+    };
+    let label = json!({"admission.gatekeeper.sh/ignore": ""});
+    assert_eq!(
+        labelled("shop", label.clone()),
+        json!({"uid": "u2", "allowed": false, "status": {"code": 403, "reason": "Forbidden",
+            "message": "Only exempt namespace can have the admission.gatekeeper.sh/ignore label"}})
+    );
+    assert_eq!(
+        labelled("kube-system", label),
+        json!({"uid": "u2", "allowed": true, "status": {"code": 200,
+            "message": "Namespace kube-system is allowed to set admission.gatekeeper.sh/ignore"}})
+    );
+    let (status, body) = post("/v1/admitlabel", b"{".to_vec());
+    assert!(status == 400 && body.contains("unexpected end of JSON input"), "{body}");
+}
+
+#[test]
 fn unknown_paths_are_named() {
     let (status, body) = post("/v1/admission", b"{}".to_vec());
-    assert_eq!((status, body.as_str()), (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit\n"));
+    assert_eq!(
+        (status, body.as_str()),
+        (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit and POST /v1/admitlabel\n")
+    );
 }
 
 fn check_alive() {

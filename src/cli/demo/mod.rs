@@ -15,7 +15,9 @@ use super::print;
 use super::serve::{processors, runtime};
 use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
-use crate::server::{BoundAddresses, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, self_signed};
+use crate::server::{
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, self_signed,
+};
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
 
@@ -101,6 +103,8 @@ fn options(directory: &Path) -> ServeOptions {
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),
+        admits_uncompilable_templates: false,
+        exempt_namespaces: ExemptNamespaces::default(),
     }
 }
 

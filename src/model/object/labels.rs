@@ -26,6 +26,15 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// Whether there is a label of that key, whatever its value.
+    pub fn has(self, key: &str) -> bool {
+        match self {
+            Self::Json(map) => map.contains_key(key),
+            Self::Value(mapping) => mapping.get_str(key).is_some(),
+            Self::None => false,
+        }
+    }
+
     /// All labels in order of their keys.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let (json, values) = match self {

@@ -1,5 +1,6 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
+pub mod own;
 mod verdict;
 
 use std::sync::Arc;

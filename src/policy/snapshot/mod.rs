@@ -1,6 +1,8 @@
 //! One consistent world: everything a request is judged by, immutable, swapped as a whole.
 
 mod build;
+mod check;
+mod configs;
 mod handle;
 mod store;
 
@@ -11,10 +13,12 @@ use crate::model::api::{Constraint, ConstraintTemplate};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
+use crate::policy::exclusion::Exclusions;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
+pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
@@ -41,6 +45,7 @@ struct Policies {
     index: MatchIndex,
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
+    exclusions: Exclusions,
     errors: Vec<ResourceError>,
 }
 
@@ -86,6 +91,11 @@ impl Snapshot {
     /// Whether the templates and constraints of both are one and the same, and what is wrong with them.
     pub fn has_policies_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
+    /// Namespaces that are left alone.
+    pub fn exclusions(&self) -> &Exclusions {
+        &self.policies.exclusions
     }
 
     /// Templates in force, by kind of constraint.

@@ -41,6 +41,8 @@ pub struct ClusterOptions {
 pub(super) struct Loops {
     client: Client,
     options: ClusterOptions,
+    /// Whose Config counts.
+    namespace: String,
     snapshots: Arc<SnapshotHandle>,
     reports: watch::Receiver<Report>,
 }
@@ -75,10 +77,11 @@ impl Loops {
     pub(super) fn new(
         client: Client,
         options: ClusterOptions,
+        namespace: &str,
         snapshots: Arc<SnapshotHandle>,
         reports: watch::Receiver<Report>,
     ) -> Self {
-        Self { client, options, snapshots, reports }
+        Self { client, options, namespace: namespace.to_owned(), snapshots, reports }
     }
 
     /// Each loop with its name. None of them ever ends by itself. Kinds of the inventory that are `asked` for are listed
@@ -89,7 +92,7 @@ impl Loops {
         asked: mpsc::UnboundedReceiver<GroupVersionKind>,
     ) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
-        let feed = feed::Feed::new(self.client.clone(), sender, crd_sender);
+        let feed = feed::Feed::new(self.client.clone(), self.namespace, sender, crd_sender);
         let generate = constraint_crds::run(self.client.clone(), self.snapshots.clone(), self.reports.clone(), crds);
         let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
         let statuses = status::run(self.client, self.options, self.snapshots, self.reports);

@@ -1,34 +1,26 @@
-//! One request from its first byte to its answer.
-//!
-//! Whatever an API server can send is answered with a verdict, so that no failure policy is ever asked: a request that
-//! is too large or nests too deep is refused, not failed. What no API server sends gets an HTTP error, with the same body.
+//! `/v1/admit`: one request from its body to its verdict.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
-use crate::model::api::{EnforcementAction, EnforcementPoint};
-use crate::model::object::JsonError;
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
+use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
+use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
+use crate::model::review::{
+    AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
+};
 use crate::policy::engine::Deadline;
+use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::ServeOptions;
 use crate::server::cluster::fetch_namespace;
 use crate::server::telemetry::metrics::Metrics;
-
-/// What the API server waits at most, when it does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Kept back from the API server's timeout for the way to it.
-const TIMEOUT_MARGIN: Duration = Duration::from_millis(100);
 
 /// Where a Namespace is looked up that the snapshot does not have (yet).
 #[derive(Clone)]
@@ -45,10 +37,26 @@ pub(super) struct Admission {
     namespaces: NamespaceSource,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
+    /// One at a time: they are rare, and none may take the processors from requests.
+    compilations: Arc<Semaphore>,
+    own_rules: OwnRules,
     max_request_bytes: usize,
     evaluation_limit: Duration,
     log_denies: bool,
     own_accounts: [String; 2],
+}
+
+/// A request on its way.
+struct Pending {
+    api_version: String,
+    review: Review,
+    passed: Passed,
+}
+
+/// How far a request got on its first thread.
+enum Step {
+    Done(Box<Answer>),
+    Compile(Box<Pending>),
 }
 
 struct Answer {
@@ -56,8 +64,18 @@ struct Answer {
     is_dry_run: bool,
     /// Whether Gatekeeper's metrics count it.
     is_counted: bool,
-    status: StatusCode,
-    body: Vec<u8>,
+    reply: Reply,
+}
+
+impl Pending {
+    fn refused(&self, Refusal { code, message }: &Refusal) -> Answer {
+        let Review { kind, operation, .. } = &self.review;
+        let (name, operation) = (self.review.display_name(), operation.map(Operation::as_str));
+        info!(code, resource = %kind, name, operation, username = self.review.username(), message, "policy refused");
+        let response = AdmissionResponse::error(*code, message.as_str());
+        let answer = answered(Some(&self.api_version), &self.review, Decision::Error, &response);
+        Answer { is_counted: false, ..answer }
+    }
 }
 
 impl Admission {
@@ -72,6 +90,12 @@ impl Admission {
             namespaces,
             metrics,
             slots: Arc::new(Semaphore::new(options.serving_threads)),
+            compilations: Arc::new(Semaphore::new(1)),
+            own_rules: OwnRules {
+                build: options.build,
+                admits_uncompilable: options.admits_uncompilable_templates,
+                namespace: options.pod_namespace.clone(),
+            },
             max_request_bytes: options.max_request_bytes,
             log_denies: options.log_denies,
             evaluation_limit: options.evaluation_limit,
@@ -85,67 +109,127 @@ impl Admission {
         let started = Instant::now();
         let timeout = request_timeout(request.uri());
         let deadline = Deadline::after(timeout.saturating_sub(TIMEOUT_MARGIN));
-        let answer = match self.read_body(request).await {
-            Ok(body) => Arc::clone(&self).answer(body, deadline, timeout).await,
+        let answer = match read_body(request, self.max_request_bytes).await {
+            Ok(body) => Arc::clone(&self).answer(body, deadline).await,
             Err(error) => rejected(&RejectedReview { api_version: None, uid: String::new(), error }),
         };
         if answer.is_counted {
             self.metrics.request(answer.decision, answer.is_dry_run, started.elapsed().as_secs_f64());
         }
-        (answer.status, [(header::CONTENT_TYPE, "application/json")], Body::from(answer.body)).into_response()
+        answer.reply.into_response()
     }
 
-    async fn read_body(&self, request: Request) -> Result<Vec<u8>, ReviewError> {
-        let found =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = found.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(ReviewError::ContentType { found: found.to_owned() });
-        }
-        let limit = self.max_request_bytes;
-        match Limited::new(request.into_body(), limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(ReviewError::TooLarge { limit }),
-            Err(error) => Err(ReviewError::Unreadable(error.to_string())),
+    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline) -> Answer {
+        let body = Arc::new(body);
+        match self.judge(&body, deadline).await {
+            Ok(answer) => *answer,
+            Err(text) => {
+                // Without the request's id the API server would not take it for an answer, and ask the failure policy.
+                let identified = tokio::task::spawn_blocking(move || identity(&body)).await;
+                let (version, uid) = identified.unwrap_or_default();
+                failed(version.as_deref(), &uid, text)
+            }
         }
     }
 
-    /// Waits for a free thread no longer than the API server waits for us, then judges on it.
-    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline, timeout: Duration) -> Answer {
-        let slots = Arc::clone(&self.slots);
-        let Ok(Ok(slot)) = tokio::time::timeout(timeout, slots.acquire_owned()).await else {
-            let text = "serving context canceled, aborting request";
-            return failed(None, "", text);
+    /// A template is compiled beside the threads that judge, one at a time: however long that takes, no other request
+    /// waits for it.
+    async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, deadline: Deadline) -> Result<Box<Answer>, &'static str> {
+        let body = Arc::clone(body);
+        let begin = move |admission: &Self| admission.begin(&body, deadline);
+        let pending = match self.on_thread(&self.slots, deadline, begin).await? {
+            Step::Compile(pending) => pending,
+            Step::Done(answer) => return Ok(answer),
         };
-        let judged = tokio::task::spawn_blocking(move || {
+        let compiled = self.on_thread(&self.compilations, deadline, move |admission| admission.compile(*pending));
+        let remaining = deadline.remaining().unwrap_or(Duration::MAX);
+        let Ok(compiled) = tokio::time::timeout(remaining, compiled).await else {
+            return Err(
+                "compiling the template takes longer than the request may; with --admit-uncompilable-templates it \
+                        would be left for later",
+            );
+        };
+        let pending = match compiled? {
+            Ok(pending) => pending,
+            Err(answer) => return Ok(answer),
+        };
+        self.on_thread(&self.slots, deadline, move |admission| Box::new(admission.finish(*pending, deadline))).await
+    }
+
+    /// Runs work on a thread for it, once there is a free one.
+    async fn on_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        slots: &Arc<Semaphore>,
+        deadline: Deadline,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, &'static str> {
+        let patience = deadline.remaining().unwrap_or(Duration::MAX);
+        let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
+            return Err("serving context canceled, aborting request");
+        };
+        let admission = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            self.judge(&body, deadline)
+            work(&admission)
         });
-        judged.await.unwrap_or_else(|panic| {
+        done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
-            failed(None, "", "panic: the request could not be judged [recovered]")
+            "panic: the request could not be judged [recovered]"
         })
     }
 
-    fn judge(&self, body: &[u8], deadline: Deadline) -> Answer {
-        let parsed = AdmissionReview::parse(body);
-        let AdmissionReview { api_version, mut review } = match parsed {
+    fn begin(&self, body: &[u8], deadline: Deadline) -> Step {
+        let AdmissionReview { api_version, review } = match AdmissionReview::parse(body) {
             Ok(parsed) => parsed,
-            Err(rejection) => return rejected(&rejection),
+            Err(rejection) => return Step::Done(Box::new(rejected(&rejection))),
         };
-        let version = Some(api_version.as_str());
         if self.own_accounts.iter().any(|account| account == review.username()) {
             let response = AdmissionResponse::allow("Gatekeeper does not self-manage");
-            return Answer { is_counted: false, ..answered(version, &review, Decision::Allow, &response) };
+            let answer = answered(Some(&api_version), &review, Decision::Allow, &response);
+            return Step::Done(Box::new(Answer { is_counted: false, ..answer }));
         }
+        let mut pending = Pending { api_version, review, passed: Passed::default() };
+        if own::is_own(&pending.review) {
+            match self.check_own(&pending.review, body) {
+                Ok(passed) => pending.passed = passed,
+                Err(refusal) => return Step::Done(Box::new(pending.refused(&refusal))),
+            }
+        }
+        if pending.passed.template.is_some() {
+            return Step::Compile(Box::new(pending));
+        }
+        Step::Done(Box::new(self.finish(pending, deadline)))
+    }
+
+    fn check_own(&self, review: &Review, body: &[u8]) -> Result<Passed, Refusal> {
+        let objects = ExactObjects::parse(body).map_err(|message| Refusal { code: 500, message })?;
+        own::check(&self.snapshots.load(), review, &objects, &self.own_rules)
+    }
+
+    fn compile(&self, pending: Pending) -> Result<Box<Pending>, Box<Answer>> {
+        let compiled = pending.passed.template.as_ref().map_or(Ok(()), |object| own::compile(object, &self.own_rules));
+        match compiled {
+            Ok(()) => Ok(Box::new(pending)),
+            Err(refusal) => Err(Box::new(pending.refused(&refusal))),
+        }
+    }
+
+    /// What comes after own resources: every request is judged by policies.
+    fn finish(&self, pending: Pending, deadline: Deadline) -> Answer {
+        let Pending { api_version, mut review, passed } = pending;
+        let version = Some(api_version.as_str());
         let snapshot = self.snapshots.load();
+        if snapshot.exclusions().excludes_review(Process::Webhook, &review) {
+            let response = AdmissionResponse::allow("Namespace is set to be ignored by Gatekeeper config");
+            return answered(version, &review, Decision::Allow, &response);
+        }
         if let Err(message) = self.add_namespace(&snapshot, &mut review) {
             let text = format!("failed to create augmentedReview: {message}");
             return failed(version, &review.uid, &text);
         }
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let verdict = match validate(&snapshot, &review, context) {
+        let mut verdict = match validate(&snapshot, &review, context) {
             Ok(evaluation) => {
                 self.report_breaches(&review, &evaluation);
                 self.log_violations(&review, &evaluation);
@@ -156,6 +240,7 @@ impl Admission {
                 Verdict::from_failure(&failure, review.display_name())
             }
         };
+        verdict.response.warnings.extend(passed.warnings);
         answered(version, &review, verdict.decision, &verdict.response)
     }
 
@@ -224,80 +309,24 @@ impl Admission {
     }
 }
 
-/// Any other path.
-pub(super) async fn not_found(uri: Uri) -> Response {
-    let text = format!("no such endpoint: {}; the webhook answers POST /v1/admit\n", uri.path());
-    (StatusCode::NOT_FOUND, text).into_response()
+/// The version and the id that an answer needs.
+fn identity(body: &[u8]) -> (Option<String>, String) {
+    match AdmissionReview::parse(body) {
+        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
+        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
+    }
 }
 
 fn answered(version: Option<&str>, review: &Review, decision: Decision, response: &AdmissionResponse) -> Answer {
-    Answer {
-        decision,
-        is_dry_run: review.is_dry_run(),
-        is_counted: true,
-        status: StatusCode::OK,
-        body: response.to_bytes(version, &review.uid),
-    }
+    let reply = Reply::verdict(response, version, &review.uid);
+    Answer { decision, is_dry_run: review.is_dry_run(), is_counted: true, reply }
 }
 
 fn failed(version: Option<&str>, uid: &str, text: &str) -> Answer {
-    let body = AdmissionResponse::error(500, text).to_bytes(version, uid);
-    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, status: StatusCode::OK, body }
+    let reply = Reply::verdict(&AdmissionResponse::error(500, text), version, uid);
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply }
 }
 
-/// See the head of this file for which errors are verdicts and which are HTTP errors.
 fn rejected(rejection: &RejectedReview) -> Answer {
-    let (code, is_verdict) = match &rejection.error {
-        ReviewError::TooLarge { .. } => (413, true),
-        ReviewError::Json(JsonError::TooDeep(_)) | ReviewError::Field(_) | ReviewError::NoObject => (400, true),
-        ReviewError::NoOldObject => (500, true),
-        ReviewError::EmptyBody
-        | ReviewError::ContentType { .. }
-        | ReviewError::Json(JsonError::Malformed(_))
-        | ReviewError::OtherType { .. }
-        | ReviewError::NoRequest { .. }
-        | ReviewError::Unreadable(_) => (400, false),
-    };
-    info!(code, error = %rejection.error, "request refused: not a review that can be judged");
-    let response = AdmissionResponse::error(code, rejection.error.to_string());
-    Answer {
-        decision: Decision::Error,
-        is_dry_run: false,
-        is_counted: true,
-        status: if is_verdict { StatusCode::OK } else { StatusCode::BAD_REQUEST },
-        body: response.to_bytes(rejection.api_version.as_deref(), &rejection.uid),
-    }
-}
-
-/// The API server states its patience as `?timeout=3s`.
-fn request_timeout(uri: &Uri) -> Duration {
-    let query = uri.query().unwrap_or_default();
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
-    value.and_then(parse_duration).unwrap_or(DEFAULT_TIMEOUT)
-}
-
-/// Go's durations, as far as webhook timeouts go: whole seconds or milliseconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    if let Some(milliseconds) = text.strip_suffix("ms") {
-        return milliseconds.parse().ok().map(Duration::from_millis);
-    }
-    text.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_api_servers_timeout() {
-        for (uri, expected) in [
-            ("/v1/admit?timeout=3s", Duration::from_secs(3)),
-            ("/v1/admit?a=b&timeout=250ms", Duration::from_millis(250)),
-            ("/v1/admit", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=soon", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=0s", DEFAULT_TIMEOUT),
-        ] {
-            assert_eq!(request_timeout(&uri.parse().unwrap()), expected, "{uri}");
-        }
-    }
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply: Reply::rejection(rejection) }
 }

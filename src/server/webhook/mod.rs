@@ -1,7 +1,9 @@
 //! The admission webhook: TLS connections in, AdmissionReviews judged, answers out.
 
 mod handler;
+mod label;
 mod listener;
+mod wire;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use super::{ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
 pub(super) use handler::NamespaceSource;
+pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
 
@@ -34,9 +37,11 @@ impl Webhook {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
         let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
+        let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
         let router = Router::new()
             .route("/v1/admit", post(move |request| async move { admission.handle(request).await }))
-            .fallback(handler::not_found);
+            .route("/v1/admitlabel", post(move |request| labels.clone().handle(request)))
+            .fallback(wire::not_found);
         Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version)? })
     }
 
