@@ -97,6 +97,7 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         metrics_address: loopback(),
         certificate_directory: certificates.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: 2,
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
