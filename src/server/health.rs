@@ -36,18 +36,10 @@ impl Readiness {
 type Check = (&'static str, bool, &'static str);
 
 /// Serves both ports until one of them fails.
-pub(super) async fn serve(
-    health: TcpListener,
-    metrics_listener: TcpListener,
-    ready: Readiness,
-    metrics: Arc<Metrics>,
-) {
+pub(super) async fn serve(health: TcpListener, metrics_listener: TcpListener, ready: Readiness, metrics: Arc<Metrics>) {
     let checks = Router::new()
         .route("/healthz", get(|query: Query<Verbosity>| async move { report(&[("ping", true, "")], &query) }))
-        .route(
-            "/readyz",
-            get(move |query: Query<Verbosity>| async move { report(&ready.checks(), &query) }),
-        );
+        .route("/readyz", get(move |query: Query<Verbosity>| async move { report(&ready.checks(), &query) }));
     let exposition = Router::new().route("/metrics", get(move || async move { expose(&metrics) }));
     let ended = tokio::select! {
         ended = axum::serve(health, checks) => ended,

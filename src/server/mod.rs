@@ -191,7 +191,13 @@ pub async fn run(
     }
     let exposed = metrics.clone();
     tasks.spawn(async move {
-        health::serve(health_listener, metrics_listener, health::Readiness { tracker: ready, certificate: certified }, exposed).await;
+        health::serve(
+            health_listener,
+            metrics_listener,
+            health::Readiness { tracker: ready, certificate: certified },
+            exposed,
+        )
+        .await;
         "health server"
     });
     // Bound addresses are for whoever started the server in this process; nobody may care.

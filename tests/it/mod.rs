@@ -9,4 +9,5 @@ mod opa_conformance;
 mod rego_cases;
 mod snapshots;
 mod suites;
+mod tls;
 mod webhook;

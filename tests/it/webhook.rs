@@ -69,7 +69,7 @@ impl Running {
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(directory.path(), &policies, &sender));
+        std::thread::spawn(move || serve(options(directory.path()), &policies, &sender));
         Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
     }
 
@@ -89,9 +89,9 @@ impl Running {
     }
 }
 
-fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
+pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
-    let options = ServeOptions {
+    ServeOptions {
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
@@ -106,7 +106,11 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
-    };
+    }
+}
+
+/// Until the process ends.
+pub(super) fn serve(options: ServeOptions, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
     let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();

@@ -15,11 +15,7 @@ pub(super) fn authorities(bundle: &[u8]) -> Option<Vec<Authority>> {
 
 /// The bundle in place of `found`; `None` when that will do as it is. What is `wanted` is added at once; what else was
 /// there stays until it `may_go`, because a replica may serve by it that does not know yet what we know.
-pub(super) fn improved(
-    found: &[u8],
-    wanted: &[Authority],
-    may_go: impl Fn(&Authority) -> bool,
-) -> Option<Vec<u8>> {
+pub(super) fn improved(found: &[u8], wanted: &[Authority], may_go: impl Fn(&Authority) -> bool) -> Option<Vec<u8>> {
     let present = authorities(found);
     let is_readable = present.is_some();
     let present = present.unwrap_or_default();

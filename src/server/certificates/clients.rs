@@ -30,8 +30,8 @@ impl ClientCertificates {
     ) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
         let path = directory.join(&self.authority_file);
         let needed = format!("{}, as --client-ca-name says", self.authority_file.display());
-        let text = std::fs::read(&path)
-            .map_err(|cause| CertificateError::Read { path: path.clone(), needed, cause })?;
+        let text =
+            std::fs::read(&path).map_err(|cause| CertificateError::Read { path: path.clone(), needed, cause })?;
         let bad_pem = |message: String| CertificateError::Pem { path: path.clone(), expected: "certificate", message };
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&text) {

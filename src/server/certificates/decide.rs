@@ -95,12 +95,7 @@ fn is_of_leaf(fault: &Fault) -> bool {
     }
 }
 
-fn maintain(
-    situation: &Situation<'_>,
-    data: &SecretData,
-    identity: &Identity,
-    next: &Result<Identity, Fault>,
-) -> Step {
+fn maintain(situation: &Situation<'_>, data: &SecretData, identity: &Identity, next: &Result<Identity, Fault>) -> Step {
     let (now, ends) = (situation.now, identity.leaf_ends.min(identity.authority_ends));
     // An authority whose key is kept elsewhere is somebody's who also sees to its certificates.
     if situation.is_managed_elsewhere || Slot::InService.find(data, "ca.key").is_none() {

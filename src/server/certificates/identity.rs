@@ -49,7 +49,9 @@ pub(super) enum Fault {
     Mismatch,
     #[error("{what} has expired at {at}")]
     Expired { what: &'static str, at: Second },
-    #[error("{what} is not valid before {from}, which is still to come; was it made on a machine whose clock is ahead?")]
+    #[error(
+        "{what} is not valid before {from}, which is still to come; was it made on a machine whose clock is ahead?"
+    )]
     NotYetValid { what: &'static str, from: Second },
     #[error("tls.crt is not for {0}")]
     Name(String),

@@ -101,9 +101,8 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 fn set_validity(params: &mut CertificateParams, now: Second, end: i64) {
-    let at = |second: i64| {
-        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(second).unwrap_or_default())
-    };
+    let at =
+        |second: i64| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(second).unwrap_or_default());
     params.not_before = at(now.0 - BACKDATED);
     params.not_after = at(end);
 }

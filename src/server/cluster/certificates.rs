@@ -79,9 +79,10 @@ impl Keeper {
             name: name.clone(),
             found: None,
         };
-        let validating = options.validating.iter().map(|name| {
-            configuration("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", name)
-        });
+        let validating = options
+            .validating
+            .iter()
+            .map(|name| configuration("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", name));
         let mutating = options
             .mutating
             .iter()
@@ -124,8 +125,7 @@ impl Keeper {
         let (now, instant) = (now(secret.as_ref()), Instant::now());
         let is_managed_elsewhere =
             secret.as_ref().is_some_and(|secret| secret.annotations().contains_key(ISSUED_BY_CERT_MANAGER));
-        let view =
-            View { data: data.as_ref(), is_managed_elsewhere, bundles: bundles.as_deref(), now, instant };
+        let view = View { data: data.as_ref(), is_managed_elsewhere, bundles: bundles.as_deref(), now, instant };
         let outcome = self.rotation.look(&view);
         // Ready once, ready for good: a webhook that is taken out of service because a bundle was wiped helps nobody.
         ready.send_if_modified(|ready| !std::mem::replace(ready, *ready || outcome.is_ready) && *ready);
