@@ -1,5 +1,6 @@
 //! Against a real kube-apiserver and etcd: kubectl applies, the API server asks, admit answers.
 
+mod certificates;
 mod containment;
 mod enforcement;
 mod environment;

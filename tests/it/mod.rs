@@ -11,4 +11,5 @@ mod own_resources;
 mod rego_cases;
 mod snapshots;
 mod suites;
+mod tls;
 mod webhook;

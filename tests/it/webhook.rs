@@ -70,7 +70,7 @@ impl Running {
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(directory.path(), &policies, &sender));
+        std::thread::spawn(move || serve(options(directory.path()), &policies, &sender));
         Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
     }
 
@@ -90,14 +90,15 @@ impl Running {
     }
 }
 
-fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
+pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
-    let options = ServeOptions {
+    ServeOptions {
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
         certificate_directory: certificates.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: 2,
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
@@ -108,7 +109,11 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         pod_namespace: "admit-system".to_owned(),
         admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
-    };
+    }
+}
+
+/// Until the process ends.
+pub(super) fn serve(options: ServeOptions, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
     let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();

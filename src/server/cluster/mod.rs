@@ -1,5 +1,6 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
+mod certificates;
 mod constraint_crds;
 mod events;
 mod feed;
@@ -16,6 +17,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
 
+use super::certificates::{Certificates, RotationOptions};
 use super::writer::Report;
 use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
@@ -35,6 +37,8 @@ pub struct ClusterOptions {
     pub pod_name: String,
     /// `--operation`: what it is listed as doing.
     pub operations: Vec<String>,
+    /// How certificates are kept in the cluster; absent with `--disable-cert-rotation`.
+    pub rotation: Option<RotationOptions>,
 }
 
 /// The loops that keep the process and the cluster in step.
@@ -61,6 +65,16 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeErr
         })?,
     };
     Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()))
+}
+
+/// Keeps certificates for ever, and says when there is one that the API server trusts.
+pub(super) async fn keep_certificates(
+    client: Client,
+    options: RotationOptions,
+    certificates: Certificates,
+    ready: watch::Sender<bool>,
+) {
+    certificates::run(client, options, certificates, ready).await;
 }
 
 /// A Namespace, from the API server itself.

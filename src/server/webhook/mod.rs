@@ -42,7 +42,9 @@ impl Webhook {
             .route("/v1/admit", post(move |request| async move { admission.handle(request).await }))
             .route("/v1/admitlabel", post(move |request| labels.clone().handle(request)))
             .fallback(wire::not_found);
-        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version)? })
+        let clients = options.client_certificates.as_ref();
+        let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;
+        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })
     }
 
     /// Serves until told to stop, then lets requests in flight finish.
