@@ -1,10 +1,12 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
 mod containment;
+mod fake_cluster;
 mod fuzz;
 mod http_send;
 mod inventory;
 mod joins;
+mod namespaces;
 mod opa_conformance;
 mod rego_cases;
 mod snapshots;

@@ -11,38 +11,30 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use kube::Client;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
+use super::namespaces::{Found, Namespaces, UnknownNamespace};
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::object::JsonError;
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
+use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
-use crate::policy::snapshot::{Snapshot, SnapshotHandle};
+use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
-use crate::server::cluster::fetch_namespace;
 use crate::server::telemetry::metrics::Metrics;
 
 /// What the API server waits at most, when it does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that an API server may be told to wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Kept back from the API server's timeout for the way to it.
 const TIMEOUT_MARGIN: Duration = Duration::from_millis(100);
-
-/// Where a Namespace is looked up that the snapshot does not have (yet).
-#[derive(Clone)]
-pub(in crate::server) enum NamespaceSource {
-    /// Nowhere: policies come from files.
-    None,
-    /// The API server.
-    Cluster(Client),
-}
 
 /// Judges admission requests.
 pub(super) struct Admission {
     snapshots: Arc<SnapshotHandle>,
-    namespaces: NamespaceSource,
+    namespaces: Namespaces,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
     max_request_bytes: usize,
@@ -64,7 +56,7 @@ impl Admission {
     pub(super) fn new(
         options: &ServeOptions,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -110,38 +102,60 @@ impl Admission {
         }
     }
 
-    /// Waits for a free thread no longer than the API server waits for us, then judges on it.
+    /// Judges. A Namespace that has to be looked up for that is waited for without a thread.
     async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline, timeout: Duration) -> Answer {
+        let until = Instant::now() + timeout.min(LONGEST_TIMEOUT);
+        let body = Arc::new(body);
+        let mut found = None;
+        loop {
+            match Arc::clone(&self).judge_on_thread(Arc::clone(&body), deadline, until, found.take()).await {
+                Ok(answer) => return answer,
+                Err(UnknownNamespace(name)) => {
+                    let until = deadline.instant().unwrap_or(until);
+                    found = Some(self.namespaces.look_up(&name, until).await);
+                }
+            }
+        }
+    }
+
+    /// Waits for a free thread no longer than the API server waits for us, then judges on it.
+    async fn judge_on_thread(
+        self: Arc<Self>,
+        body: Arc<Vec<u8>>,
+        deadline: Deadline,
+        until: Instant,
+        found: Option<Found>,
+    ) -> Result<Answer, UnknownNamespace> {
         let slots = Arc::clone(&self.slots);
-        let Ok(Ok(slot)) = tokio::time::timeout(timeout, slots.acquire_owned()).await else {
+        let Ok(Ok(slot)) = tokio::time::timeout_at(until.into(), slots.acquire_owned()).await else {
             let text = "serving context canceled, aborting request";
-            return failed(None, "", text);
+            return Ok(failed(None, "", text));
         };
         let judged = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            self.judge(&body, deadline)
+            self.judge(&body, deadline, found.as_ref())
         });
         judged.await.unwrap_or_else(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
-            failed(None, "", "panic: the request could not be judged [recovered]")
+            Ok(failed(None, "", "panic: the request could not be judged [recovered]"))
         })
     }
 
-    fn judge(&self, body: &[u8], deadline: Deadline) -> Answer {
+    fn judge(&self, body: &[u8], deadline: Deadline, found: Option<&Found>) -> Result<Answer, UnknownNamespace> {
         let parsed = AdmissionReview::parse(body);
         let AdmissionReview { api_version, mut review } = match parsed {
             Ok(parsed) => parsed,
-            Err(rejection) => return rejected(&rejection),
+            Err(rejection) => return Ok(rejected(&rejection)),
         };
         let version = Some(api_version.as_str());
         if self.own_accounts.iter().any(|account| account == review.username()) {
             let response = AdmissionResponse::allow("Gatekeeper does not self-manage");
-            return Answer { is_counted: false, ..answered(version, &review, Decision::Allow, &response) };
+            return Ok(Answer { is_counted: false, ..answered(version, &review, Decision::Allow, &response) });
         }
         let snapshot = self.snapshots.load();
-        if let Err(message) = self.add_namespace(&snapshot, &mut review) {
+        if let Err(message) = self.namespaces.add_to(&mut review, &snapshot, found)? {
             let text = format!("failed to create augmentedReview: {message}");
-            return failed(version, &review.uid, &text);
+            return Ok(failed(version, &review.uid, &text));
         }
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
@@ -156,25 +170,7 @@ impl Admission {
                 Verdict::from_failure(&failure, review.display_name())
             }
         };
-        answered(version, &review, verdict.decision, &verdict.response)
-    }
-
-    /// The cache lags behind the API server: a Namespace that was just made is asked for.
-    fn add_namespace(&self, snapshot: &Snapshot, review: &mut Review) -> Result<(), String> {
-        if review.namespace.is_empty() {
-            return Ok(());
-        }
-        review.namespace_object = match (snapshot.namespace(&review.namespace), &self.namespaces) {
-            (Some(namespace), _) => Some(Arc::clone(namespace)),
-            (None, NamespaceSource::None) => None,
-            (None, NamespaceSource::Cluster(client)) => Some(Arc::new(self.fetch(client, &review.namespace)?)),
-        };
-        Ok(())
-    }
-
-    fn fetch(&self, client: &Client, name: &str) -> Result<ReviewedObject, String> {
-        let found = tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))?;
-        Ok(ReviewedObject::from(&found))
+        Ok(answered(version, &review, verdict.decision, &verdict.response))
     }
 
     fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {

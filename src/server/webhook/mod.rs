@@ -2,6 +2,7 @@
 
 mod handler;
 mod listener;
+mod namespaces;
 
 use std::sync::Arc;
 
@@ -15,9 +16,9 @@ use super::telemetry::metrics::Metrics;
 use super::{ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
-pub(super) use handler::NamespaceSource;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub(super) use namespaces::Namespaces;
 
 /// The webhook, ready to serve.
 pub(super) struct Webhook {
@@ -30,7 +31,7 @@ impl Webhook {
         options: &ServeOptions,
         certificates: Certificates,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
         let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
