@@ -5,6 +5,7 @@ mod enforcement;
 mod environment;
 mod inventory;
 mod lifecycle;
+mod namespaces;
 mod operation;
 mod policies;
 

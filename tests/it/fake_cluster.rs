@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
 /// Runs until the process ends.
 pub(super) struct FakeCluster {
     server: Arc<Server>,
@@ -33,21 +35,14 @@ impl FakeCluster {
             let kind = object["kind"].as_str().unwrap();
             let path = match kind {
                 "Namespace" => "/api/v1/namespaces".to_owned(),
-                "ConstraintTemplate" => "/apis/templates.gatekeeper.sh/v1/constrainttemplates".to_owned(),
+                "ConstraintTemplate" => {
+                    let crd = established(object["spec"]["crd"]["spec"]["names"]["kind"].as_str().unwrap());
+                    lists.entry(CRDS.to_owned()).or_default().push(crd);
+                    "/apis/templates.gatekeeper.sh/v1/constrainttemplates".to_owned()
+                }
                 kind => format!("/apis/constraints.gatekeeper.sh/v1beta1/{}", kind.to_lowercase()),
             };
-            let list = lists.entry(path).or_default();
-            if list.is_empty() && object["apiVersion"] == "constraints.gatekeeper.sh/v1beta1" {
-                let crd = established(kind);
-                lists
-                    .entry("/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned())
-                    .or_default()
-                    .push(crd);
-                let path = format!("/apis/constraints.gatekeeper.sh/v1beta1/{}", kind.to_lowercase());
-                lists.entry(path).or_default().push(object.clone());
-                continue;
-            }
-            list.push(object.clone());
+            lists.entry(path).or_default().push(object.clone());
         }
         let server = Arc::new(Server { lists, asked: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

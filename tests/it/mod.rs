@@ -6,6 +6,7 @@ mod fuzz;
 mod http_send;
 mod inventory;
 mod joins;
+mod matching;
 mod namespaces;
 mod opa_conformance;
 mod rego_cases;
