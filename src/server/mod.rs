@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
@@ -161,24 +162,19 @@ pub async fn run(
 
     let mut tasks = tokio::task::JoinSet::new();
     let (feed, namespaces, lists) = match source {
-        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None, None),
+        PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
-            let client = cluster::connect(&cluster_options).await?;
+            let cluster::Clients { patient, hasty } = cluster::connect(&cluster_options).await?;
             if let Some(rotation) = rotation {
-                let (client, certificates) = (client.clone(), certificates.clone());
+                let (client, certificates) = (patient.clone(), certificates.clone());
                 tasks.spawn(async move {
                     cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
                     "certificate rotation"
                 });
             }
             let (sender, feed) = mpsc::channel(1_024);
-            let loops = cluster::Loops::new(
-                client.clone(),
-                cluster_options,
-                &options.pod_namespace,
-                snapshots.clone(),
-                reports,
-            );
+            let loops =
+                cluster::Loops::new(patient, cluster_options, &options.pod_namespace, snapshots.clone(), reports);
             let (ask, asked) = mpsc::unbounded_channel();
             for (name, task) in loops.into_tasks(sender, asked) {
                 tasks.spawn(async move {
@@ -186,7 +182,9 @@ pub async fn run(
                     name
                 });
             }
-            (feed, webhook::NamespaceSource::Cluster(client), Some(ask))
+            let fetch = move |name| cluster::fetch_namespace(hasty.clone(), name).boxed();
+            let namespaces = webhook::Namespaces::of_cluster(Box::new(fetch));
+            (feed, namespaces, Some(ask))
         }
     };
     let is_whole = options.keeps_whole_objects || lists.is_none();

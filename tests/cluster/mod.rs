@@ -6,6 +6,7 @@ mod enforcement;
 mod environment;
 mod inventory;
 mod lifecycle;
+mod namespaces;
 mod operation;
 mod own_resources;
 mod policies;

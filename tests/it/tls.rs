@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream, SupportedProtocolVersion};
 
-use super::webhook::{options, serve};
+use super::webhook::{Policies, options, serve};
 
 /// Of clients.
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
@@ -59,7 +59,7 @@ impl Server {
         let (sender, addresses) = mpsc::channel();
         std::thread::spawn(move || {
             let _directory = directory;
-            serve(options, "", &sender);
+            serve(options, Policies::Text(String::new()), &sender);
         });
         Self { address: addresses.recv().unwrap().webhook, authority: certificate.authority }
     }

@@ -3,6 +3,7 @@
 mod handler;
 mod label;
 mod listener;
+mod namespaces;
 mod wire;
 
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use super::telemetry::metrics::Metrics;
 use super::{ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
-pub(super) use handler::NamespaceSource;
 pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub(super) use namespaces::Namespaces;
 
 /// The webhook, ready to serve.
 pub(super) struct Webhook {
@@ -33,7 +34,7 @@ impl Webhook {
         options: &ServeOptions,
         certificates: Certificates,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
         let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
