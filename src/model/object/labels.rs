@@ -39,16 +39,21 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// All labels in order of their keys.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// The keys of all labels, whatever their values, in order.
+    pub fn keys(self) -> impl Iterator<Item = &'a str> {
         let (json, values) = match self {
             Self::Json(map) => (Some(map), None),
             Self::Value(mapping) => (None, Some(mapping)),
             Self::None => (None, None),
         };
-        let json = json.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        let json = json.into_iter().flatten().map(|(key, _)| key.as_str());
         let entries = values.into_iter().flat_map(|mapping| mapping.entries().iter());
-        json.chain(entries.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))))
+        json.chain(entries.filter_map(|(key, _)| key.as_str()))
+    }
+
+    /// Labels whose values are texts, in order of their keys.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.keys().filter_map(move |key| Some((key, self.value(key)?)))
     }
 }
 

@@ -137,9 +137,9 @@ impl ByLabel {
             return;
         }
         let mut possible = self.free.clone();
-        for (key, value) in labels.iter() {
+        for key in labels.keys() {
             let Some(of_key) = self.required.get(key) else { continue };
-            let named = of_key.named.get(value).into_iter().flatten();
+            let named = labels.value(key).and_then(|value| of_key.named.get(value)).into_iter().flatten();
             of_key.any.iter().chain(named).for_each(|position| possible.insert(*position));
         }
         found.keep(&possible);
@@ -341,6 +341,7 @@ mod tests {
                 None,
                 Some(json!({"matchLabels": {"a": "b"}})),
                 Some(json!({"matchLabels": {"a": "b", "c": "d"}})),
+                Some(json!({"matchLabels": {"a": ""}})),
                 Some(json!({})),
                 Some(expression("In", &["b", "c"])),
                 Some(expression("NotIn", &["b"])),
@@ -365,7 +366,15 @@ mod tests {
     }
 
     fn labels() -> impl Strategy<Value = Value> {
-        let labels = [json!(null), json!({}), json!({"a": "b"}), json!({"a": "c"}), json!({"a": "b", "c": "d"})];
+        let labels = [
+            json!(null),
+            json!({}),
+            json!({"a": null}),
+            json!({"a": 5}),
+            json!({"a": "b"}),
+            json!({"a": "c"}),
+            json!({"a": "b", "c": "d"}),
+        ];
         prop::sample::select(labels.to_vec())
     }
 

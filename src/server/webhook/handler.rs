@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
-use super::namespaces::{Found, Namespaces, UnknownNamespace};
+use super::namespaces::{Namespaces, UnknownNamespace};
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
-use crate::model::review::{AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review};
+use crate::model::review::{
+    AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
+};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
@@ -61,6 +63,11 @@ struct Answer {
 }
 
 impl Pending {
+    fn without_namespace(&self, message: &str) -> Answer {
+        let text = format!("failed to create augmentedReview: {message}");
+        failed(Some(&self.api_version), &self.review.uid, &text)
+    }
+
     fn refused(&self, Refusal { code, message }: &Refusal) -> Answer {
         let Review { kind, operation, .. } = &self.review;
         let (name, operation) = (self.review.display_name(), operation.map(Operation::as_str));
@@ -139,7 +146,10 @@ impl Admission {
                 },
                 Step::LookUp(pending, UnknownNamespace(name)) => {
                     let until = deadline.instant().unwrap_or_else(|| Instant::now() + LONGEST_TIMEOUT);
-                    (pending, Some(self.namespaces.look_up(&name, until).await))
+                    match self.namespaces.look_up(&name, until).await {
+                        Ok(namespace) => (pending, Some(namespace)),
+                        Err(message) => return Ok(Box::new(pending.without_namespace(&message))),
+                    }
                 }
             };
             let finish = move |admission: &Self| admission.finish(*pending, found.as_ref(), deadline);
@@ -219,7 +229,7 @@ impl Admission {
     }
 
     /// What comes after own resources: every request is judged by policies.
-    fn finish(&self, mut pending: Pending, found: Option<&Found>, deadline: Deadline) -> Step {
+    fn finish(&self, mut pending: Pending, found: Option<&Arc<ReviewedObject>>, deadline: Deadline) -> Step {
         let snapshot = self.snapshots.load();
         let version = Some(pending.api_version.as_str());
         let done = |answer| Step::Done(Box::new(answer));
@@ -228,11 +238,7 @@ impl Admission {
             return done(answered(version, &pending.review, Decision::Allow, &response));
         }
         match self.namespaces.add_to(&mut pending.review, &snapshot, found) {
-            Ok(Ok(())) => {}
-            Ok(Err(message)) => {
-                let text = format!("failed to create augmentedReview: {message}");
-                return done(failed(version, &pending.review.uid, &text));
-            }
+            Ok(()) => {}
             Err(unknown) => return Step::LookUp(Box::new(pending), unknown),
         }
         let review = &pending.review;

@@ -55,24 +55,22 @@ impl Namespaces {
         Self { lookups: Some(Arc::new(lookups)) }
     }
 
-    /// Puts its Namespace into a review: the snapshot's, else what was looked up. The inner error is that it was looked up
-    /// in vain.
+    /// Puts its Namespace into a review: the snapshot's, else what was looked up.
     pub(super) fn add_to(
         &self,
         review: &mut Review,
         snapshot: &Snapshot,
-        found: Option<&Found>,
-    ) -> Result<Result<(), String>, UnknownNamespace> {
+        found: Option<&Arc<ReviewedObject>>,
+    ) -> Result<(), UnknownNamespace> {
         if review.namespace.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         review.namespace_object = match (snapshot.namespace(&review.namespace), found) {
-            (Some(namespace), _) | (None, Some(Ok(namespace))) => Some(Arc::clone(namespace)),
-            (None, Some(Err(message))) => return Ok(Err(message.clone())),
+            (Some(namespace), _) | (None, Some(namespace)) => Some(Arc::clone(namespace)),
             (None, None) if self.lookups.is_some() => return Err(UnknownNamespace(review.namespace.clone())),
             (None, None) => None,
         };
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Looks a Namespace up.
