@@ -3,6 +3,7 @@
 mod handler;
 mod label;
 mod listener;
+mod trace;
 mod wire;
 
 use std::sync::Arc;
