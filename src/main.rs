@@ -4,11 +4,6 @@ use std::process::ExitCode;
 
 use admit::policy::engine::limits::THREAD_STACK_BYTES;
 
-/// A policy that runs away may take hundreds of MiB before it is stopped. This allocator gives freed pages back to the
-/// system; the system's own would keep them for the life of the process.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The whole command runs on a thread with room for deep documents and policies, which the first thread may not have.
 fn main() -> ExitCode {
     let run = || admit::cli::main(std::env::args_os());

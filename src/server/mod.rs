@@ -8,6 +8,7 @@ mod certificates;
 mod cluster;
 mod health;
 pub mod loopback;
+mod memory;
 pub mod telemetry;
 mod webhook;
 mod writer;
@@ -176,6 +177,10 @@ pub async fn run(
     tasks.spawn(async move {
         writer.run(ready_sender, report_sender).await;
         "policy writer"
+    });
+    tasks.spawn(async {
+        memory::run().await;
+        "memory keeper"
     });
     let resolver = certificates.clone();
     tasks.spawn(async move {

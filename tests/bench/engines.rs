@@ -22,10 +22,6 @@ use common::{median_of, pod, policies, snapshot};
 use report::{Row, head, micros, row, times};
 use serde_json::{Value, json};
 
-/// What the program has, too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     head();
     let objects = policies();

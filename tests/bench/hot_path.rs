@@ -7,26 +7,23 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what is broken")]
 
 mod common;
+#[path = "common/report.rs"]
+mod report;
 
 use admit::model::review::{AdmissionReview, Review};
 use admit::policy::evaluate::{EvalContext, Evaluation, Verdict, validate};
 use admit::policy::snapshot::Snapshot;
 use allocation_counter::measure;
+use report::{Row, head, micros, row};
 use serde_json::{Value, json};
 
 fn main() {
+    head();
     let with_policies = common::snapshot(&common::policies());
-    println!(
-        "{:<32} {:<12} {:>10} {:>12} {:>12}",
-        format!("{} constraints", with_policies.constraints().len()),
-        "stage",
-        "us",
-        "allocations",
-        "bytes"
-    );
+    let constraints = format!("{} constraints", with_policies.constraints().len());
     for containers in [2, 12] {
-        for (name, snapshot) in [("no policy", &Snapshot::default()), ("policies", &with_policies)] {
-            request(&format!("{containers} containers, {name}"), snapshot, containers);
+        for (name, snapshot) in [("no policy", &Snapshot::default()), (constraints.as_str(), &with_policies)] {
+            request(&format!("{name}, {containers} containers"), snapshot, containers);
         }
     }
 }
@@ -59,7 +56,8 @@ fn line(title: &str, stage: &str, mut run: impl FnMut()) {
     run();
     let counted = measure(&mut run);
     let median = common::median_of(&mut run);
-    println!("{title:<32} {stage:<12} {median:>10.1} {:>12} {:>12}", counted.count_total, counted.bytes_total);
+    let memory = format!("{} allocations, {} KiB", counted.count_total, counted.bytes_total >> 10);
+    row("one request", Row { case: &format!("{title}: {stage}"), figure: micros(median), memory, ..Row::default() });
 }
 
 /// A Pod as a ReplicaSet makes it.

@@ -19,10 +19,6 @@ use admit::policy::snapshot::{BuildOptions, Change, Snapshot, Store, build};
 use report::{Row, head, micros, resident_mib, row, times};
 use serde_json::{Value, json};
 
-/// What the program has, too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// The shape in which most look for a host.

@@ -19,10 +19,6 @@ use admit::policy::snapshot::Snapshot;
 use report::{Row, head, mib, micros, resident_mib, row, times};
 use serde_json::{Value, json};
 
-/// What the program has, too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const MATCHING: usize = 10;
 /// Turns of two snapshots that are compared.
 const ROUNDS: u32 = 10;

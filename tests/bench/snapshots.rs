@@ -16,10 +16,6 @@ use admit::policy::snapshot::{BuildOptions, Change, Snapshot, Store, build};
 use report::{Row, head, mib, micros, resident_mib, row, times};
 use serde_json::{Value, json};
 
-/// What the program has, too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const TEMPLATES: usize = 200;
 const CONSTRAINTS: usize = 1_000;
 const PERIOD: Duration = Duration::from_secs(1);

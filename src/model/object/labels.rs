@@ -96,6 +96,15 @@ impl LabelSelector {
         (Self { requirements }, errors)
     }
 
+    /// A label without which the selector never selects, and the values that it may have; `None` for any value.
+    pub fn required(&self) -> Option<(&str, Option<&[String]>)> {
+        self.requirements.iter().find_map(|requirement| match &requirement.condition {
+            Condition::In(values) => Some((requirement.key.as_str(), Some(values.as_slice()))),
+            Condition::Exists => Some((requirement.key.as_str(), None)),
+            Condition::NotIn(_) | Condition::DoesNotExist => None,
+        })
+    }
+
     /// Whether every requirement holds for these labels.
     pub fn matches(&self, labels: Labels<'_>) -> bool {
         self.requirements.iter().all(|requirement| requirement.matches(labels))

@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde_json::Value as Json;
 
-use super::{Number, NumberMode, Value};
-use crate::policy::engine::reads::Fields;
+use super::{Fields, Number, NumberMode, Value};
 
 /// Longer texts are rarely the same.
 const LONGEST_TEXT: usize = 64;
@@ -23,8 +23,8 @@ const DEEPEST: usize = 32;
 /// The shared parts of the objects of an inventory.
 #[derive(Debug, Default)]
 pub struct Pool {
-    texts: HashSet<Arc<str>>,
-    collections: HashSet<Value>,
+    texts: HashSet<Arc<str>, RandomState>,
+    collections: HashSet<Value, RandomState>,
     sweep_at: usize,
 }
 

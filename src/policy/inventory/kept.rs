@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::object::GroupVersionKind;
+use crate::model::value::Fields;
 use crate::policy::engine::InventoryReads;
-use crate::policy::engine::reads::Fields;
 
 /// What is kept, by kind.
 #[derive(Debug)]

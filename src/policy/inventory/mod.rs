@@ -9,7 +9,7 @@ mod kept;
 use std::collections::BTreeSet;
 
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
-use crate::policy::engine::reads::Fields;
+use crate::model::value::Fields;
 use crate::policy::engine::{Document, Pool};
 
 pub use kept::Kept;

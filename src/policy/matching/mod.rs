@@ -6,6 +6,7 @@ mod index;
 use thiserror::Error;
 
 use crate::model::api::{Match, Scope};
+use crate::model::object::Labels;
 use crate::model::review::{Review, ReviewedObject, Source};
 
 pub use index::MatchIndex;
@@ -44,12 +45,6 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn new(object: &'a ReviewedObject, review: &'a Review) -> Self {
         Self { object, namespace: review.namespace_object.as_deref(), source: review.source }
-    }
-
-    /// Whether an index finds the same for both.
-    fn is_indexed_as(&self, other: &Self) -> bool {
-        let (one, two) = (self.object.gvk(), other.object.gvk());
-        (&one.group, &one.kind, self.namespace_name()) == (&two.group, &two.kind, other.namespace_name())
     }
 
     /// In Gatekeeper's order: a criterion that fails early hides the error of a later one.
@@ -94,13 +89,15 @@ impl<'a> Subject<'a> {
         included && !criteria.excluded_namespaces.iter().any(|one| one.matches(name))
     }
 
+    /// What `namespaceSelector` looks at; `None` where it needs none or cannot tell.
+    fn namespace_labels(&self) -> Option<Labels<'_>> {
+        if self.object.is_namespace() { Some(self.object.labels()) } else { self.namespace.map(ReviewedObject::labels) }
+    }
+
     fn namespace_selector_matches(&self, criteria: &Match) -> Result<bool, MatchError> {
         let Some(selector) = &criteria.namespace_selector else { return Ok(true) };
-        if self.object.is_namespace() {
-            return Ok(selector.matches(self.object.labels()));
-        }
-        match (self.namespace, self.object.namespace()) {
-            (Some(namespace), _) => Ok(selector.matches(namespace.labels())),
+        match (self.namespace_labels(), self.object.namespace()) {
+            (Some(labels), _) => Ok(selector.matches(labels)),
             (None, "") => Ok(true),
             (None, _) => Err(MatchError::NamespaceMissing),
         }

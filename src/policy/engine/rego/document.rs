@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::value::{self, Entries, Number, NumberMode, Object as Mapping, Pool, Value};
 use crate::model::review::{Review, ReviewedObject};
-use crate::policy::engine::reads::Fields;
+use crate::model::value::Fields;
 
 /// A value that policies read. Cloning shares.
 #[derive(Clone, Debug, PartialEq, Eq)]

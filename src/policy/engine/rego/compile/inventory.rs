@@ -11,7 +11,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::tree::{bodies, closure_body, is_constant, parts};
-use crate::policy::engine::reads::{InventoryReads, KindPattern, Step};
+use crate::model::value::Step;
+use crate::policy::engine::reads::{InventoryReads, KindPattern};
 use crate::policy::engine::rego::compiled::{Compiled, RuleGroup};
 use crate::policy::engine::rego::syntax::ast::{Body, Expr, ExprKind, Rule, RuleKind, Term, TermKind};
 
