@@ -4,6 +4,7 @@
 //! A command line that cannot be understood is 2.
 
 mod bench;
+mod certificates;
 mod demo;
 mod engine;
 mod go_flags;

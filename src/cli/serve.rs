@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Level, error, info};
 
+use super::certificates::CertificateArguments;
 use super::engine::EngineArguments;
 use super::webhook::WebhookArguments;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
@@ -30,9 +31,8 @@ pub(super) struct ServeArguments {
     /// Port of the webhook
     #[arg(long, default_value_t = 443)]
     port: u16,
-    /// Directory with the serving certificate: tls.crt and tls.key. Changed files are taken up without a restart
-    #[arg(long, value_name = "DIR", default_value = "/certs")]
-    cert_dir: PathBuf,
+    #[command(flatten)]
+    certificates: CertificateArguments,
     /// Oldest version of TLS to accept
     #[arg(long, value_name = "VERSION", default_value = "1.3", value_parser = parse_tls_version)]
     tls_min_version: TlsVersion,
@@ -139,8 +139,9 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         address: ListenAddress::new(&arguments.host, arguments.port),
         health_address: arguments.health_addr.clone(),
         metrics_address: ListenAddress::new(&arguments.host, arguments.prometheus_port),
-        certificate_directory: arguments.cert_dir.clone(),
+        certificate_directory: arguments.certificates.directory(),
         tls_min_version: arguments.tls_min_version,
+        client_certificates: arguments.certificates.clients(),
         serving_threads: threads.unwrap_or_else(processors),
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
@@ -166,6 +167,7 @@ fn source(arguments: &ServeArguments) -> PolicySource {
             kubeconfig: arguments.kubeconfig.clone(),
             pod_name: arguments.pod_name.clone(),
             operations: vec!["generate".to_owned(), "status".to_owned(), "webhook".to_owned()],
+            rotation: arguments.certificates.rotation(&arguments.pod_namespace),
         });
     }
     let (sender, feed) = mpsc::channel(16);

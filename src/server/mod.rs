@@ -17,15 +17,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
+use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
 
 pub use address::ListenAddress;
-pub use certificates::{SelfSigned, self_signed};
+pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
 pub use webhook::{ExemptNamespaces, TlsVersion};
 
@@ -38,10 +40,12 @@ pub struct ServeOptions {
     pub health_address: ListenAddress,
     /// `--prometheus-port`, on the same host as the webhook.
     pub metrics_address: ListenAddress,
-    /// `--cert-dir`: holds `tls.crt` and `tls.key`.
+    /// `--cert-dir`: holds `tls.crt` and `tls.key`, unless the cluster keeps them, and the authorities of clients.
     pub certificate_directory: PathBuf,
     /// `--tls-min-version`.
     pub tls_min_version: TlsVersion,
+    /// Who may call the webhook; anybody when absent.
+    pub client_certificates: Option<ClientCertificates>,
     /// `--max-serving-threads`, resolved to a number.
     pub serving_threads: usize,
     /// `--evaluation-timeout`.
@@ -136,7 +140,16 @@ pub async fn run(
     let (ready_sender, ready) = watch::channel(false);
     let (report_sender, reports) = watch::channel(writer::Report::default());
 
-    let certificates = certificates::Certificates::load(&options.certificate_directory)?;
+    let certificates = certificates::Certificates::default();
+    let rotation = match &source {
+        PolicySource::Cluster(cluster) => cluster.rotation.clone(),
+        PolicySource::Feed(_) => None,
+    };
+    let (certified_sender, certified) = watch::channel(rotation.is_none());
+    let files = match rotation {
+        Some(_) => None,
+        None => Some(CertificateFiles::load(&options.certificate_directory, certificates.clone())?),
+    };
     let listener = webhook::bind(&options.address, "the webhook").await?;
     let health_listener = webhook::bind(&options.health_address, "health checks").await?;
     let metrics_listener = webhook::bind(&options.metrics_address, "metrics").await?;
@@ -149,17 +162,19 @@ pub async fn run(
 
     let mut tasks = tokio::task::JoinSet::new();
     let (feed, namespaces, lists) = match source {
-        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None, None),
+        PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
-            let client = cluster::connect(&cluster_options).await?;
+            let cluster::Clients { patient, hasty } = cluster::connect(&cluster_options).await?;
+            if let Some(rotation) = rotation {
+                let (client, certificates) = (patient.clone(), certificates.clone());
+                tasks.spawn(async move {
+                    cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
+                    "certificate rotation"
+                });
+            }
             let (sender, feed) = mpsc::channel(1_024);
-            let loops = cluster::Loops::new(
-                client.clone(),
-                cluster_options,
-                &options.pod_namespace,
-                snapshots.clone(),
-                reports,
-            );
+            let loops =
+                cluster::Loops::new(patient, cluster_options, &options.pod_namespace, snapshots.clone(), reports);
             let (ask, asked) = mpsc::unbounded_channel();
             for (name, task) in loops.into_tasks(sender, asked) {
                 tasks.spawn(async move {
@@ -167,7 +182,9 @@ pub async fn run(
                     name
                 });
             }
-            (feed, webhook::NamespaceSource::Cluster(client), Some(ask))
+            let fetch = move |name| cluster::fetch_namespace(hasty.clone(), name).boxed();
+            let namespaces = webhook::Namespaces::of_cluster(Box::new(fetch));
+            (feed, namespaces, Some(ask))
         }
     };
     let is_whole = options.keeps_whole_objects || lists.is_none();
@@ -182,20 +199,27 @@ pub async fn run(
         memory::run().await;
         "memory keeper"
     });
-    let resolver = certificates.clone();
-    tasks.spawn(async move {
-        certificates.watch().await;
-        "certificate watch"
-    });
+    if let Some(files) = files {
+        tasks.spawn(async move {
+            files.watch().await;
+            "certificate watch"
+        });
+    }
     let exposed = metrics.clone();
     tasks.spawn(async move {
-        health::serve(health_listener, metrics_listener, ready, exposed).await;
+        health::serve(
+            health_listener,
+            metrics_listener,
+            health::Readiness { tracker: ready, certificate: certified },
+            exposed,
+        )
+        .await;
         "health server"
     });
     // Bound addresses are for whoever started the server in this process; nobody may care.
     let _ = bound.send(addresses);
 
-    let webhook = webhook::Webhook::new(&options, resolver, snapshots, namespaces, metrics)?;
+    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics)?;
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = tokio::spawn(webhook.serve(listener, stop));
     tokio::select! {

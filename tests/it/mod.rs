@@ -2,13 +2,17 @@
 
 mod containment;
 mod exclusions;
+mod fake_cluster;
 mod fuzz;
 mod http_send;
 mod inventory;
 mod joins;
+mod matching;
+mod namespaces;
 mod opa_conformance;
 mod own_resources;
 mod rego_cases;
 mod snapshots;
 mod suites;
+mod tls;
 mod webhook;

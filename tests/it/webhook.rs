@@ -1,14 +1,15 @@
 //! The webhook over TLS, fed by hand: what it answers, above all to what it should never be sent.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, run,
-    self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion,
+    run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -64,14 +65,26 @@ fn running() -> &'static Running {
 impl Running {
     /// With the policies above, and more.
     pub(super) fn start(more_policies: &str) -> Self {
-        let policies = format!("{POLICIES}---\n{more_policies}");
+        Self::start_from(Policies::Text(format!("{POLICIES}---\n{more_policies}")))
+    }
+
+    /// With the policies of a cluster.
+    pub(super) fn start_in_cluster(kubeconfig: PathBuf) -> Self {
+        Self::start_from(Policies::Cluster(kubeconfig))
+    }
+
+    fn start_from(policies: Policies) -> Self {
         let certificate = self_signed().unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(directory.path(), &policies, &sender));
+        std::thread::spawn(move || serve(options(directory.path()), policies, &sender));
         Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
+    }
+
+    pub(super) fn addresses(&self) -> (std::net::SocketAddr, &str) {
+        (self.addresses.webhook, &self.authority)
     }
 
     fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
@@ -90,14 +103,47 @@ impl Running {
     }
 }
 
-fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
+/// Where a server has its policies from.
+pub(super) enum Policies {
+    Text(String),
+    Cluster(PathBuf),
+}
+
+impl Policies {
+    async fn source(self) -> PolicySource {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Cluster(kubeconfig) => {
+                let (pod_name, operations) = ("admit-0".to_owned(), vec!["webhook".to_owned()]);
+                return PolicySource::Cluster(ClusterOptions {
+                    kubeconfig: Some(kubeconfig),
+                    pod_name,
+                    operations,
+                    rotation: None,
+                });
+            }
+        };
+        let (objects, diagnostics) = read_texts(&[("policies.yaml", &text)]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
+        let (sender, feed) = tokio::sync::mpsc::channel(2);
+        sender.send(FeedEvent::Changes(changes)).await.unwrap();
+        sender.send(FeedEvent::Complete).await.unwrap();
+        // It must not end while the server runs.
+        std::mem::forget(sender);
+        PolicySource::Feed(feed)
+    }
+}
+
+pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
-    let options = ServeOptions {
+    ServeOptions {
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
         certificate_directory: certificates.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: 2,
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
@@ -108,18 +154,16 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         pod_namespace: "admit-system".to_owned(),
         admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
-    };
-    let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
+    }
+}
+
+/// Until the process ends.
+pub(super) fn serve(options: ServeOptions, policies: Policies, started: &mpsc::Sender<BoundAddresses>) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().thread_stack_size(32 << 20).build().unwrap().block_on(async {
-        let (feed_sender, feed) = tokio::sync::mpsc::channel(2);
-        feed_sender.send(FeedEvent::Changes(changes)).await.unwrap();
-        feed_sender.send(FeedEvent::Complete).await.unwrap();
         let (bound_sender, bound) = tokio::sync::oneshot::channel();
         let (_stop, shutdown) = tokio::sync::watch::channel(false);
-        let server = tokio::spawn(run(options, PolicySource::Feed(feed), bound_sender, shutdown));
+        let server = tokio::spawn(run(options, policies.source().await, bound_sender, shutdown));
         let addresses = bound.await.unwrap();
         while !is_ready(addresses.health).await {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -95,6 +95,7 @@ fn options(directory: &Path) -> ServeOptions {
         metrics_address: loopback(),
         certificate_directory: directory.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: processors(),
         evaluation_limit: Duration::from_secs(1),
         max_request_bytes: 7 << 20,

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::label_syntax::{key_mistake, value_mistake};
 use super::{FieldError, FieldPath, describe};
-use crate::model::value::Object as Mapping;
+use crate::model::value::{Object as Mapping, Value as Reviewed};
 
 /// The labels (or annotations) of an object; empty when it has none.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +18,14 @@ pub enum Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// The value of a label; `None` when the object does not carry it.
+    /// The value of a label, empty where it is null; `None` when the object does not carry it.
     pub fn value(self, key: &str) -> Option<&'a str> {
         match self {
-            Self::Json(map) => map.get(key)?.as_str(),
-            Self::Value(mapping) => mapping.get_str(key)?.as_str(),
+            Self::Json(map) => map.get(key).and_then(|value| if value.is_null() { Some("") } else { value.as_str() }),
+            Self::Value(mapping) => match mapping.get_str(key)? {
+                Reviewed::Null => Some(""),
+                value => value.as_str(),
+            },
             Self::None => None,
         }
     }
@@ -137,8 +141,10 @@ fn read_match_labels(
         return;
     };
     for (key, value) in map {
+        errors.extend(key_mistake(key).map(|detail| invalid(at.key(key), key, detail)));
         match value {
             Value::String(text) => {
+                errors.extend(value_mistake(text).map(|detail| invalid(at.key(key), text, detail)));
                 requirements.push(Requirement { key: key.clone(), condition: Condition::In(vec![text.clone()]) });
             }
             other => errors.push(FieldError::new(
@@ -153,6 +159,9 @@ fn read_expression(expression: &Value, at: &FieldPath) -> Result<Requirement, Fi
     let key = expression.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
     if key.is_empty() {
         return Err(FieldError::required(at.key("key"), "name the label that the expression is about"));
+    }
+    if let Some(detail) = key_mistake(&key) {
+        return Err(invalid(at.key("key"), &key, detail));
     }
     let values = read_values(expression.get("values"), &at.key("values"))?;
     let operator = expression.get("operator").and_then(Value::as_str).unwrap_or_default();
@@ -186,11 +195,16 @@ fn read_values(values: Option<&Value>, at: &FieldPath) -> Result<Vec<String>, Fi
     list.iter()
         .enumerate()
         .map(|(position, value)| {
-            value.as_str().map(str::to_owned).ok_or_else(|| {
+            let text = value.as_str().ok_or_else(|| {
                 FieldError::new(at.index(position), format!("expected a string, found {}", describe(value)))
-            })
+            })?;
+            value_mistake(text).map_or(Ok(text.to_owned()), |detail| Err(invalid(at.index(position), text, detail)))
         })
         .collect()
+}
+
+fn invalid(at: FieldPath, text: &str, detail: &str) -> FieldError {
+    FieldError::invalid(at, &Value::from(text), detail)
 }
 
 #[cfg(test)]

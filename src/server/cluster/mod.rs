@@ -1,28 +1,30 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
+mod certificates;
 mod constraint_crds;
 mod events;
 mod feed;
+mod namespaces;
 mod status;
 mod watches;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
+
+use super::certificates::{Certificates, RotationOptions};
+pub(super) use namespaces::fetch_namespace;
 
 use super::writer::Report;
 use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
-/// A Namespace is looked up while an API server waits: not for long.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
 /// Names this process in the API server's record of who set which field, and in Events.
 const FIELD_MANAGER: &str = "admit";
 
@@ -35,6 +37,8 @@ pub struct ClusterOptions {
     pub pod_name: String,
     /// `--operation`: what it is listed as doing.
     pub operations: Vec<String>,
+    /// How certificates are kept in the cluster; absent with `--disable-cert-rotation`.
+    pub rotation: Option<RotationOptions>,
 }
 
 /// The loops that keep the process and the cluster in step.
@@ -47,9 +51,17 @@ pub(super) struct Loops {
     reports: watch::Receiver<Report>,
 }
 
-/// Makes a client. Nothing is asked of the API server yet: it may come up later than we do.
-pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeError> {
-    let config = match &options.kubeconfig {
+/// Clients of the API server.
+pub(super) struct Clients {
+    /// Asks again when the API server is too busy.
+    pub(super) patient: Client,
+    /// Says at once what the API server said.
+    pub(super) hasty: Client,
+}
+
+/// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
+pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeError> {
+    let mut config = match &options.kubeconfig {
         Some(path) => {
             let failed = |error| ServeError::Client(format!("--kubeconfig {}: {error}", path.display()));
             let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
@@ -60,17 +72,20 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeErr
             ServeError::Client(format!("no in-cluster configuration: {error}; {help}"))
         })?,
     };
-    Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()))
+    let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
+    let patient = client(config.clone())?;
+    config.default_retry = false;
+    Ok(Clients { patient, hasty: client(config)? })
 }
 
-/// A Namespace, from the API server itself.
-pub(super) async fn fetch_namespace(client: Client, name: &str) -> Result<Object, String> {
-    let resource = watches::core_resource("Namespace", "namespaces");
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let found = tokio::time::timeout(LOOKUP_LIMIT, api.get(name)).await;
-    let object = found.map_err(|_| format!("namespace {name}: the API server did not answer in time"))?;
-    let object = object.map_err(|error| format!("namespace {name}: {error}"))?;
-    to_object(object, &resource).map_err(|error| format!("namespace {name}: {error}"))
+/// Keeps certificates for ever, and says when there is one that the API server trusts.
+pub(super) async fn keep_certificates(
+    client: Client,
+    options: RotationOptions,
+    certificates: Certificates,
+    ready: watch::Sender<bool>,
+) {
+    certificates::run(client, options, certificates, ready).await;
 }
 
 impl Loops {

@@ -174,7 +174,12 @@ mod tests {
     use super::*;
 
     fn options() -> ClusterOptions {
-        ClusterOptions { kubeconfig: None, pod_name: "pod-b".to_owned(), operations: vec!["webhook".to_owned()] }
+        ClusterOptions {
+            kubeconfig: None,
+            pod_name: "pod-b".to_owned(),
+            operations: vec!["webhook".to_owned()],
+            rotation: None,
+        }
     }
 
     fn state(status: Value, errors: Vec<ResourceError>) -> ResourceState {

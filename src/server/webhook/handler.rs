@@ -5,37 +5,28 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use kube::Client;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
+use super::namespaces::{Found, Namespaces, UnknownNamespace};
 use super::trace::Tracer;
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
-use crate::model::review::{
-    AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
-};
+use crate::model::review::{AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
-use crate::policy::snapshot::{Snapshot, SnapshotHandle};
+use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
-use crate::server::cluster::fetch_namespace;
 use crate::server::telemetry::metrics::Metrics;
 
-/// Where a Namespace is looked up that the snapshot does not have (yet).
-#[derive(Clone)]
-pub(in crate::server) enum NamespaceSource {
-    /// Nowhere: policies come from files.
-    None,
-    /// The API server.
-    Cluster(Client),
-}
+/// The most that an API server may be told to wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Judges admission requests.
 pub(super) struct Admission {
     snapshots: Arc<SnapshotHandle>,
-    namespaces: NamespaceSource,
+    namespaces: Namespaces,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
     /// One at a time: they are rare, and none may take the processors from requests.
@@ -55,10 +46,12 @@ struct Pending {
     passed: Passed,
 }
 
-/// How far a request got on its first thread.
+/// How far a request got on a thread.
 enum Step {
     Done(Box<Answer>),
     Compile(Box<Pending>),
+    /// It needs its Namespace.
+    LookUp(Box<Pending>, UnknownNamespace),
 }
 
 struct Answer {
@@ -84,7 +77,7 @@ impl Admission {
     pub(super) fn new(
         options: &ServeOptions,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -135,28 +128,39 @@ impl Admission {
         }
     }
 
-    /// A template is compiled beside the threads that judge, one at a time: however long that takes, no other request
-    /// waits for it.
+    /// Judges. A template is compiled beside the threads that judge, one at a time: however long that takes, no other
+    /// request waits for it. A Namespace that has to be looked up is waited for without a thread.
     async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, deadline: Deadline) -> Result<Box<Answer>, &'static str> {
         let body = Arc::clone(body);
-        let begin = move |admission: &Self| admission.begin(&body, deadline);
-        let pending = match self.on_thread(&self.slots, deadline, begin).await? {
-            Step::Compile(pending) => pending,
-            Step::Done(answer) => return Ok(answer),
-        };
+        let mut step = self.on_thread(&self.slots, deadline, move |admission| admission.begin(&body, deadline)).await?;
+        loop {
+            let (pending, found) = match step {
+                Step::Done(answer) => return Ok(answer),
+                Step::Compile(pending) => match self.compile_in_time(pending, deadline).await? {
+                    Ok(pending) => (pending, None),
+                    Err(answer) => return Ok(answer),
+                },
+                Step::LookUp(pending, UnknownNamespace(name)) => {
+                    let until = deadline.instant().unwrap_or_else(|| Instant::now() + LONGEST_TIMEOUT);
+                    (pending, Some(self.namespaces.look_up(&name, until).await))
+                }
+            };
+            let finish = move |admission: &Self| admission.finish(*pending, found.as_ref(), deadline);
+            step = self.on_thread(&self.slots, deadline, finish).await?;
+        }
+    }
+
+    async fn compile_in_time(
+        self: &Arc<Self>,
+        pending: Box<Pending>,
+        deadline: Deadline,
+    ) -> Result<Result<Box<Pending>, Box<Answer>>, &'static str> {
         let compiled = self.on_thread(&self.compilations, deadline, move |admission| admission.compile(*pending));
-        let remaining = deadline.remaining().unwrap_or(Duration::MAX);
-        let Ok(compiled) = tokio::time::timeout(remaining, compiled).await else {
-            return Err(
-                "compiling the template takes longer than the request may; with --admit-uncompilable-templates it \
-                        would be left for later",
-            );
-        };
-        let pending = match compiled? {
-            Ok(pending) => pending,
-            Err(answer) => return Ok(answer),
-        };
-        self.on_thread(&self.slots, deadline, move |admission| Box::new(admission.finish(*pending, deadline))).await
+        let remaining = deadline.remaining().unwrap_or(LONGEST_TIMEOUT);
+        tokio::time::timeout(remaining, compiled).await.unwrap_or(Err(
+            "compiling the template takes longer than the request may; with --admit-uncompilable-templates it would be \
+             left for later",
+        ))
     }
 
     /// Runs work on a thread for it, once there is a free one.
@@ -201,7 +205,7 @@ impl Admission {
         if pending.passed.template.is_some() {
             return Step::Compile(Box::new(pending));
         }
-        Step::Done(Box::new(self.finish(pending, deadline)))
+        self.finish(pending, None, deadline)
     }
 
     fn check_own(&self, review: &Review, body: &[u8]) -> Result<Passed, Refusal> {
@@ -218,25 +222,30 @@ impl Admission {
     }
 
     /// What comes after own resources: every request is judged by policies.
-    fn finish(&self, pending: Pending, deadline: Deadline) -> Answer {
-        let Pending { api_version, mut review, passed } = pending;
-        let version = Some(api_version.as_str());
+    fn finish(&self, mut pending: Pending, found: Option<&Found>, deadline: Deadline) -> Step {
         let snapshot = self.snapshots.load();
-        if snapshot.exclusions().excludes_review(Process::Webhook, &review) {
+        let version = Some(pending.api_version.as_str());
+        let done = |answer| Step::Done(Box::new(answer));
+        if snapshot.exclusions().excludes_review(Process::Webhook, &pending.review) {
             let response = AdmissionResponse::allow("Namespace is set to be ignored by Gatekeeper config");
-            return answered(version, &review, Decision::Allow, &response);
+            return done(answered(version, &pending.review, Decision::Allow, &response));
         }
-        if let Err(message) = self.add_namespace(&snapshot, &mut review) {
-            let text = format!("failed to create augmentedReview: {message}");
-            return failed(version, &review.uid, &text);
+        match self.namespaces.add_to(&mut pending.review, &snapshot, found) {
+            Ok(Ok(())) => {}
+            Ok(Err(message)) => {
+                let text = format!("failed to create augmentedReview: {message}");
+                return done(failed(version, &pending.review.uid, &text));
+            }
+            Err(unknown) => return Step::LookUp(Box::new(pending), unknown),
         }
-        self.tracer.trace_if_asked(&snapshot, &review);
+        let review = &pending.review;
+        self.tracer.trace_if_asked(&snapshot, review);
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let mut verdict = match validate(&snapshot, &review, context) {
+        let mut verdict = match validate(&snapshot, review, context) {
             Ok(evaluation) => {
-                self.report_breaches(&review, &evaluation);
-                self.log_violations(&review, &evaluation);
+                self.report_breaches(review, &evaluation);
+                self.log_violations(review, &evaluation);
                 Verdict::from_evaluation(&evaluation)
             }
             Err(failure) => {
@@ -244,26 +253,8 @@ impl Admission {
                 Verdict::from_failure(&failure, review.display_name())
             }
         };
-        verdict.response.warnings.extend(passed.warnings);
-        answered(version, &review, verdict.decision, &verdict.response)
-    }
-
-    /// The cache lags behind the API server: a Namespace that was just made is asked for.
-    fn add_namespace(&self, snapshot: &Snapshot, review: &mut Review) -> Result<(), String> {
-        if review.namespace.is_empty() {
-            return Ok(());
-        }
-        review.namespace_object = match (snapshot.namespace(&review.namespace), &self.namespaces) {
-            (Some(namespace), _) => Some(Arc::clone(namespace)),
-            (None, NamespaceSource::None) => None,
-            (None, NamespaceSource::Cluster(client)) => Some(Arc::new(self.fetch(client, &review.namespace)?)),
-        };
-        Ok(())
-    }
-
-    fn fetch(&self, client: &Client, name: &str) -> Result<ReviewedObject, String> {
-        let found = tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))?;
-        Ok(ReviewedObject::from(&found))
+        verdict.response.warnings.extend(pending.passed.warnings);
+        done(answered(version, review, verdict.decision, &verdict.response))
     }
 
     fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {

@@ -3,6 +3,7 @@
 mod handler;
 mod label;
 mod listener;
+mod namespaces;
 mod trace;
 mod wire;
 
@@ -18,10 +19,10 @@ use super::telemetry::metrics::Metrics;
 use super::{ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
-pub(super) use handler::NamespaceSource;
 pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub(super) use namespaces::Namespaces;
 
 /// The webhook, ready to serve.
 pub(super) struct Webhook {
@@ -34,7 +35,7 @@ impl Webhook {
         options: &ServeOptions,
         certificates: Certificates,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
         let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
@@ -43,7 +44,9 @@ impl Webhook {
             .route("/v1/admit", post(move |request| async move { admission.handle(request).await }))
             .route("/v1/admitlabel", post(move |request| labels.clone().handle(request)))
             .fallback(wire::not_found);
-        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version)? })
+        let clients = options.client_certificates.as_ref();
+        let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;
+        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })
     }
 
     /// Serves until told to stop, then lets requests in flight finish.
