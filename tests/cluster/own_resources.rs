@@ -114,6 +114,16 @@ fn a_config_excludes_namespaces_while_it_is_there() {
     // They come back as they were.
     apply("audit");
     assert!(wait_until(LATER, || compare().contains("like mauve")), "{}\n{}", compare(), admit.log());
+    let mut traced = config(ADMIT_NAMESPACE, "config", &labels, &entry("audit"));
+    traced["spec"]["validation"] =
+        json!({"traces": [{"user": "admin", "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}}]});
+    environment.apply(&traced.to_string()).checked();
+    let is_traced = || {
+        assert!(probe().contains("no way"));
+        let log = admit.log();
+        log.contains("request traced") && log.contains("constraint K8sOwnConfig/k8sownconfig")
+    };
+    assert!(wait_until(LATER, is_traced), "{}", admit.log());
     apply("webhook");
     assert!(wait_until(SOON, || probe().is_empty()), "{}", probe());
     assert!(wait_until(LATER, || config_errors(environment, ADMIT_NAMESPACE, &admit.pod_name).ends_with(" null")));

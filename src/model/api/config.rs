@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use crate::model::object::{FieldError, FieldPath, GroupVersionKind, Object, Wildcard};
+use crate::model::review::Review;
 
 /// The API group of Config.
 pub const CONFIG_GROUP: &str = "config.gatekeeper.sh";
@@ -39,6 +40,15 @@ pub struct Trace {
     pub user: String,
     /// What for.
     pub kind: GroupVersionKind,
+    /// `dump`; there is nothing that it could add.
+    pub dump: String,
+}
+
+impl Trace {
+    /// Whether it is about this request: the user and the whole kind are equal.
+    pub fn asks_for(&self, review: &Review) -> bool {
+        self.user == review.username() && self.kind == review.kind
+    }
 }
 
 /// What leaves a namespace alone.
@@ -90,7 +100,7 @@ impl Config {
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
 
-    /// What is no mistake, but has no effect: names of processes that nobody knows, and traces.
+    /// What is no mistake, but has no effect: names of processes that nobody knows, and dumps.
     pub fn warnings(&self) -> Vec<String> {
         let is_known = |name: &str| Process::ALL.iter().any(|process| process.is_meant_by(name));
         let mut unknown: Vec<&str> =
@@ -105,8 +115,8 @@ impl Config {
                 )
             })
             .collect();
-        if !self.traces.is_empty() {
-            warnings.push("spec.validation.traces has no effect: requests are not traced".to_owned());
+        if self.traces.iter().any(|trace| trace.dump.eq_ignore_ascii_case("all")) {
+            warnings.push("spec.validation.traces: dump has no effect; the trace is all that is logged".to_owned());
         }
         warnings
     }
@@ -147,6 +157,7 @@ fn read_traces(validation: &mut Fields<'_, '_>) -> Vec<Trace> {
     each(validation, "traces", |entry| Trace {
         user: entry.text("user").unwrap_or_default().to_owned(),
         kind: entry.nested("kind").map_or_else(GroupVersionKind::default, |mut kind| read_kind(&mut kind)),
+        dump: entry.text("dump").unwrap_or_default().to_owned(),
     })
 }
 
@@ -231,7 +242,7 @@ mod tests {
     #[test]
     fn warns_of_what_has_no_effect() {
         let spec = json!({"match": [{"excludedNamespaces": ["a"], "processes": ["webhooks", "*"]}],
-            "validation": {"traces": [{"user": "jane"}]}});
+            "validation": {"traces": [{"user": "jane", "dump": "ALL"}]}});
         let warnings = Config::parse(&config(&spec)).unwrap().warnings();
         assert!(warnings[0].contains("\"webhooks\" is not known") && warnings[1].contains("no effect"), "{warnings:?}");
         assert_eq!(warnings.len(), 2);

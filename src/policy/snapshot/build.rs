@@ -102,7 +102,8 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let indexed = indexed(&constraints);
     errors.extend_from_slice(store.configs.errors());
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
-    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, errors }
+    let traces = store.configs.traces().to_vec();
+    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, traces, errors }
 }
 
 /// Templates that compile.

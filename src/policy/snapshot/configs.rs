@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{ErrorPlace, ResourceError};
-use crate::model::api::{CONFIG_NAME, Config};
+use crate::model::api::{CONFIG_NAME, Config, Trace};
 use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::policy::exclusion::Exclusions;
 
@@ -50,6 +50,10 @@ impl Configs {
 
     pub(super) fn exclusions(&self) -> &Exclusions {
         &self.exclusions
+    }
+
+    pub(super) fn traces(&self) -> &[Trace] {
+        &self.in_force.traces
     }
 
     /// What is wrong with each, or why it does not count.

@@ -5,11 +5,12 @@ mod check;
 mod configs;
 mod handle;
 mod store;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::api::{Constraint, ConstraintTemplate};
+use crate::model::api::{Constraint, ConstraintTemplate, Trace};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
@@ -46,6 +47,7 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    traces: Vec<Trace>,
     errors: Vec<ResourceError>,
 }
 
@@ -96,6 +98,11 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Requests whose evaluation is to be logged.
+    pub fn traces(&self) -> &[Trace] {
+        &self.policies.traces
     }
 
     /// Templates in force, by kind of constraint.

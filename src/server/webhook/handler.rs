@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use super::namespaces::{Namespaces, UnknownNamespace};
+use super::trace::Tracer;
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
 use crate::model::review::{
@@ -33,6 +34,7 @@ pub(super) struct Admission {
     /// One at a time: they are rare, and none may take the processors from requests.
     compilations: Arc<Semaphore>,
     own_rules: OwnRules,
+    tracer: Tracer,
     max_request_bytes: usize,
     evaluation_limit: Duration,
     log_denies: bool,
@@ -96,6 +98,7 @@ impl Admission {
                 admits_uncompilable: options.admits_uncompilable_templates,
                 namespace: options.pod_namespace.clone(),
             },
+            tracer: Tracer::new(options.build),
             max_request_bytes: options.max_request_bytes,
             log_denies: options.log_denies,
             evaluation_limit: options.evaluation_limit,
@@ -242,6 +245,7 @@ impl Admission {
             Err(unknown) => return Step::LookUp(Box::new(pending), unknown),
         }
         let review = &pending.review;
+        self.tracer.trace_if_asked(&snapshot, review);
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
         let mut verdict = match validate(&snapshot, review, context) {

@@ -4,6 +4,7 @@ mod handler;
 mod label;
 mod listener;
 mod namespaces;
+mod trace;
 mod wire;
 
 use std::sync::Arc;
