@@ -28,7 +28,7 @@ pub(super) fn improved(found: &[u8], wanted: &[Authority], may_go: impl Fn(&Auth
     }
     let mut seen = BTreeSet::new();
     let all = wanted.iter().chain(others).filter(|one| seen.insert(one.to_vec()));
-    Some(all.map(|one| pem(one)).collect::<String>().into_bytes())
+    Some(all.map(pem).collect::<String>().into_bytes())
 }
 
 fn pem(certificate: &Authority) -> String {
