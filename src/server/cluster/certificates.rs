@@ -187,6 +187,9 @@ impl Keeper {
                     one.found = Some(Some(object));
                     has_changed = true;
                 }
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    info!(name = one.name, "somebody else has changed the webhooks; looking again");
+                }
                 Err(error) => warn!(name = one.name, %error, "failed to write the caBundle of webhooks; trying again"),
             }
         }
