@@ -102,21 +102,24 @@ impl Turn {
 
     /// The bundles, in base64.
     fn bundles(&self) -> Vec<String> {
-        let output =
-            self.environment.kubectl(&["get", "validatingwebhookconfiguration", CONFIGURATION, "-o", "json"]).checked();
+        self.bundles_of("validatingwebhookconfiguration", CONFIGURATION)
+    }
+
+    fn bundles_of(&self, kind: &str, name: &str) -> Vec<String> {
+        let output = self.environment.kubectl(&["get", kind, name, "-o", "json"]).checked();
         let configuration: Value = serde_json::from_str(&output.stdout).unwrap();
         let webhooks = configuration["webhooks"].as_array().unwrap();
         webhooks.iter().map(|one| one["clientConfig"]["caBundle"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Shakes hands with each replica again and again, trusting what the bundle was a second ago, as an API server that
-    /// is slow to notice. (Its own connections would outlive a change of certificate.) What failed, and how many did not.
+    /// Shakes hands with each replica again and again, trusting what the bundle was up to a second ago, as an API server
+    /// that is slow to notice. (Its own connections would outlive a change of certificate.) What failed, and how many
+    /// did not.
     fn shake_hands(&self, replicas: &[&AdmitServer], stop: &AtomicBool) -> (Vec<String>, u32) {
         let (mut failed, mut succeeded) = (Vec::new(), 0);
-        let mut bundle = self.bundle();
         while !stop.load(Ordering::Relaxed) {
-            let next = self.bundle();
             let asked = Instant::now();
+            let bundle = self.bundle();
             while asked.elapsed() < Duration::from_secs(1) {
                 for replica in replicas {
                     match shake_hands(replica.port, &bundle) {
@@ -125,7 +128,6 @@ impl Turn {
                     }
                 }
             }
-            bundle = next;
         }
         (failed, succeeded)
     }
@@ -200,6 +202,14 @@ fn from_no_secret_the_webhook_works_and_a_wiped_bundle_comes_back() {
     turn.environment.kubectl(&patch).checked();
     assert!(wait_until(LATER, || turn.bundles() == [data["ca.crt"].as_str().unwrap()]), "{}", admit.log());
     turn.wait_for_judgement(&[&admit]);
+
+    let name = "gatekeeper-mutating-webhook-configuration";
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": "nowhere"}});
+    let mut mutating = super::environment::scope::webhook_configuration(name, admit.port, "", "Ignore", &selector);
+    mutating["kind"] = json!("MutatingWebhookConfiguration");
+    let _mutating = turn.environment.register(&mutating);
+    let bundles = || turn.bundles_of("mutatingwebhookconfiguration", name);
+    assert!(wait_until(LATER, || bundles() == [data["ca.crt"].as_str().unwrap()]), "{}", admit.log());
     assert_eq!(turn.secret(), data, "nothing else was changed");
 }
 

@@ -37,13 +37,15 @@ fn client(authority: &CertifiedIssuer<'static, KeyPair>, names: &[&str]) -> Clie
 
 struct Server {
     address: SocketAddr,
+    /// What `--cert-dir` names.
+    directory: Arc<tempfile::TempDir>,
     authority: String,
 }
 
 impl Server {
     fn start(oldest: TlsVersion, clients: Option<&CertifiedIssuer<'static, KeyPair>>) -> Self {
         let certificate = self_signed().unwrap();
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         write("tls.crt", &certificate.certificate);
         write("tls.key", &certificate.key);
@@ -57,11 +59,8 @@ impl Server {
             });
         }
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || {
-            let _directory = directory;
-            serve(options, Policies::Text(String::new()), &sender);
-        });
-        Self { address: addresses.recv().unwrap().webhook, authority: certificate.authority }
+        std::thread::spawn(move || serve(options, Policies::Text(String::new()), &sender));
+        Self { address: addresses.recv().unwrap().webhook, directory, authority: certificate.authority }
     }
 
     /// The first line of an answer. In TLS 1.3 a client learns only by reading that it was refused.
@@ -111,9 +110,26 @@ fn only_the_named_client_of_the_authority_may_call() {
         for names in [&["somebody"][..], &[], &["kube-apiserver "], &["Kube-apiserver"]] {
             assert!(ask(Some(&client(&authority, names))).is_err(), "{names:?}");
         }
-        assert!(ask(None).unwrap_err().contains("CertificateRequired") || *version == TLS12, "no certificate");
-        assert!(ask(None).is_err());
+        assert!(ask(None).is_err(), "no certificate");
         let foreign = super::tls::authority();
         assert!(ask(Some(&client(&foreign, &["kube-apiserver"]))).is_err(), "another authority");
     }
+}
+
+#[test]
+fn another_authority_of_clients_counts_at_once_and_a_broken_one_never() {
+    let (first, second) = (authority(), authority());
+    let server = Server::start(TlsVersion::Tls13, Some(&first));
+    let clients = [client(&first, &["kube-apiserver"]), client(&second, &["kube-apiserver"])];
+    let answered = || clients.each_ref().map(|client| server.ask(&[&TLS13], Some(client)).is_ok());
+    let write = |text: &str| std::fs::write(server.directory.path().join("clients.crt"), text).unwrap();
+    assert_eq!(answered(), [true, false]);
+    write(&second.pem());
+    assert_eq!(answered(), [false, true]);
+    for broken in ["", "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n"] {
+        write(broken);
+        assert_eq!(answered(), [false, true]);
+    }
+    write(&format!("{}{}", first.pem(), second.pem()));
+    assert_eq!(answered(), [true, true]);
 }

@@ -1,7 +1,7 @@
 //! Who may call the webhook at all: holders of a certificate of one authority and with one common name.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
-use tracing::warn;
+use tracing::{error, info, warn};
 
 use super::CertificateError;
 
@@ -28,33 +28,77 @@ impl ClientCertificates {
         &self,
         directory: &Path,
     ) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
-        let path = directory.join(&self.authority_file);
-        let needed = format!("{}, as --client-ca-name says", self.authority_file.display());
-        let text =
-            std::fs::read(&path).map_err(|cause| CertificateError::Read { path: path.clone(), needed, cause })?;
-        let bad_pem = |message: String| CertificateError::Pem { path: path.clone(), expected: "certificate", message };
+        let source = Source { path: directory.join(&self.authority_file) };
+        let text = source.read()?;
+        let inner = source.parse(&text)?;
+        let current = RwLock::new((text, Arc::clone(&inner)));
+        Ok(Arc::new(NamedClients { source, first: inner, current, common_name: self.common_name.clone() }))
+    }
+}
+
+/// The file with the authorities.
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+}
+
+impl Source {
+    fn read(&self) -> Result<Vec<u8>, CertificateError> {
+        let needed = "the file that --client-ca-name names".to_owned();
+        std::fs::read(&self.path).map_err(|cause| CertificateError::Read { path: self.path.clone(), needed, cause })
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+        let bad_pem =
+            |message: String| CertificateError::Pem { path: self.path.clone(), expected: "certificate", message };
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&text) {
+        for certificate in CertificateDer::pem_slice_iter(text) {
             let certificate = certificate.map_err(|error| bad_pem(error.to_string()))?;
             roots.add(certificate).map_err(|error| bad_pem(error.to_string()))?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| bad_pem(error.to_string()))?;
-        Ok(Arc::new(NamedClients { inner, common_name: self.common_name.clone() }))
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        verifier.map_err(|error| bad_pem(error.to_string()))
     }
 }
 
 #[derive(Debug)]
 struct NamedClients {
-    inner: Arc<dyn ClientCertVerifier>,
+    source: Source,
+    /// For what does not depend on authorities.
+    first: Arc<dyn ClientCertVerifier>,
+    /// The authorities in force, and the text that they are from.
+    current: RwLock<(Vec<u8>, Arc<dyn ClientCertVerifier>)>,
     common_name: String,
+}
+
+impl NamedClients {
+    /// By the file as it is now: API servers change authorities, too, and connect seldom enough to look each time.
+    fn current(&self) -> Arc<dyn ClientCertVerifier> {
+        let text = self.source.read();
+        {
+            let (known, verifier) = &*self.current.read().unwrap_or_else(PoisonError::into_inner);
+            if text.as_ref().is_ok_and(|text| text == known) {
+                return Arc::clone(verifier);
+            }
+        }
+        let read = text.and_then(|text| self.source.parse(&text).map(|verifier| (text, verifier)));
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(new) => {
+                info!(path = %self.source.path.display(), "authorities of clients reloaded");
+                *current = new;
+            }
+            Err(error) => error!(%error, "authorities of clients refused; the previous ones stay in use"),
+        }
+        Arc::clone(&current.1)
+    }
 }
 
 impl ClientCertVerifier for NamedClients {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
+        // They would be those of the first authorities, and keep a client of the next from showing its certificate.
+        &[]
     }
 
     fn verify_client_cert(
@@ -63,7 +107,7 @@ impl ClientCertVerifier for NamedClients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        let verified = self.current().verify_client_cert(end_entity, intermediates, now)?;
         let found = common_name(end_entity).unwrap_or_default();
         if found == self.common_name {
             return Ok(verified);
@@ -78,7 +122,7 @@ impl ClientCertVerifier for NamedClients {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signature)
+        self.first.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -87,11 +131,11 @@ impl ClientCertVerifier for NamedClients {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signature)
+        self.first.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.first.supported_verify_schemes()
     }
 }
 

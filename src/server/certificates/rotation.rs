@@ -18,6 +18,8 @@ use super::identity::{Identity, Second, SecretData, ends, parse};
 /// How long an authority stays in the bundles that nothing wants any more: far longer than any replica needs to take up
 /// what came after it.
 const GOING: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest rest while something is waited for.
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
 /// The longest time between two looks: certificates come due without anything happening.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
@@ -120,7 +122,7 @@ impl Rotation {
         let is_ready =
             self.served.as_ref().is_some_and(|served| self.trust.of(&served.authorities, view.instant).is_some());
         let is_waiting = is_held || decision.next.is_some();
-        Outcome { write, is_ready, wake: if is_waiting { self.pause.min(LOOK) } else { LOOK } }
+        Outcome { write, is_ready, wake: if is_waiting { self.pause.clamp(SHORTEST_LOOK, LOOK) } else { LOOK } }
     }
 
     /// What a `caBundle` should be in place of `found`; `None` when it is well as it is.

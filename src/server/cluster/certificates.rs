@@ -27,7 +27,7 @@ const ISSUED_BY_CERT_MANAGER: &str = "cert-manager.io/certificate-name";
 /// First rest after a write that failed, or after one too many; doubles up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Writes of the Secret in good order are years apart. This many close together are a quarrel with somebody.
+/// Writes in good order are months apart. Many within such a time are a quarrel with somebody.
 const CALM: Duration = Duration::from_secs(5 * 60);
 
 /// What a watch has seen.
@@ -131,14 +131,16 @@ impl Keeper {
         ready.send_if_modified(|ready| !std::mem::replace(ready, *ready || outcome.is_ready) && *ready);
         let mut wake = outcome.wake;
         // Bundles first: whatever is served next, it is trusted earlier.
-        if self.bundle_pace.rest(instant).is_zero() {
-            match self.write_bundles(now, instant).await {
-                Ok(true) => wake = Duration::ZERO,
-                Ok(false) => self.bundle_pace.reset(),
-                Err(()) => self.bundle_pace.slow_down(instant),
+        let patches = self.patches(now, instant);
+        if !patches.is_empty() {
+            if self.bundle_pace.rest(instant).is_zero() {
+                self.bundle_pace.note_write(instant);
+                if self.write_bundles(patches).await {
+                    wake = Duration::ZERO;
+                }
             }
+            wake = wake.min(self.bundle_pace.rest(instant).max(SHORTEST_PAUSE));
         }
-        wake = wake.min(self.bundle_pace.wake(instant));
         if let Some(data) = outcome.write {
             if self.secret_pace.rest(instant).is_zero() {
                 self.secret_pace.note_write(instant);
@@ -157,35 +159,41 @@ impl Keeper {
         Some(found?.into_iter().flatten().flat_map(entries).map(|(_, bundle)| bundle).collect())
     }
 
-    /// Whether a bundle was changed.
-    async fn write_bundles(&mut self, now: i64, instant: Instant) -> Result<bool, ()> {
-        let (mut has_changed, mut has_failed) = (false, false);
-        for one in &mut self.configurations {
-            let Some(Some(object)) = &one.found else { continue };
+    /// What is to be changed, by the positions of configurations. Merged by the names of webhooks, and refused when the
+    /// object is not the one that we have seen.
+    fn patches(&self, now: i64, instant: Instant) -> Vec<(usize, Value)> {
+        let patch = |(index, one): (usize, &Configuration)| {
+            let object = one.found.as_ref()?.as_ref()?;
             let improved = |(name, bundle): (String, Vec<u8>)| {
                 let bundle = self.rotation.improved_bundle(&bundle, now, instant)?;
                 Some(json!({"name": name, "clientConfig": {"caBundle": ByteString(bundle)}}))
             };
             let webhooks: Vec<Value> = entries(object).filter_map(improved).collect();
-            if webhooks.is_empty() {
-                continue;
-            }
-            // Merged by the names of webhooks, and refused when the object is not the one that we have seen.
-            let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "webhooks": webhooks});
-            let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            let metadata = json!({"resourceVersion": object.resource_version()});
+            (!webhooks.is_empty()).then(|| (index, json!({"metadata": metadata, "webhooks": webhooks})))
+        };
+        self.configurations.iter().enumerate().filter_map(patch).collect()
+    }
+
+    /// Whether a bundle was changed.
+    async fn write_bundles(&mut self, patches: Vec<(usize, Value)>) -> bool {
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let mut has_changed = false;
+        for (index, patch) in patches {
+            let Some(one) = self.configurations.get_mut(index) else { continue };
             match one.api.patch(&one.name, &parameters, &Patch::Strategic(&patch)).await {
                 Ok(object) => {
-                    info!(name = one.name, webhooks = webhooks.len(), "caBundle of webhooks written");
+                    info!(name = one.name, "caBundle of webhooks written");
                     one.found = Some(Some(object));
                     has_changed = true;
                 }
-                Err(error) => {
-                    warn!(name = one.name, %error, "failed to write the caBundle of webhooks; trying again");
-                    has_failed = true;
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    info!(name = one.name, "somebody else has changed the webhooks; looking again");
                 }
+                Err(error) => warn!(name = one.name, %error, "failed to write the caBundle of webhooks; trying again"),
             }
         }
-        if has_failed { Err(()) } else { Ok(has_changed) }
+        has_changed
     }
 
     async fn write_secret(&mut self, data: SecretData) -> bool {
@@ -294,21 +302,12 @@ impl Pace {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(instant))
     }
 
-    /// When to try again.
-    fn wake(&self, instant: Instant) -> Duration {
-        self.until.map_or(Duration::MAX, |until| until.saturating_duration_since(instant).max(SHORTEST_PAUSE))
-    }
-
     fn slow_down(&mut self, instant: Instant) {
         let pause = (SHORTEST_PAUSE * 2_u32.saturating_pow(self.rests.min(16))).min(LONGEST_PAUSE);
         let random = std::hash::RandomState::new().build_hasher().finish() % 1_000;
         let jitter = pause.mul_f64(random as f64 / 1_000.0);
         self.rests += 1;
         self.until = Some(instant + pause / 2 + jitter);
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
     }
 
     /// After each write, whatever became of it, the next one waits; after calm times, hardly.
@@ -318,5 +317,44 @@ impl Pace {
         }
         self.last = Some(instant);
         self.slow_down(instant);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_behind_is_put_right_by_the_api_server() {
+        let at = |second| Some(Time(Timestamp::from_second(second).unwrap()));
+        let (long_ago, to_come) = (1_000_000_000, 4_000_000_000);
+        let mut secret = Secret::default();
+        secret.metadata.creation_timestamp = at(long_ago);
+        let own = now(None);
+        assert!(own <= now(Some(&secret)) && now(Some(&secret)) < to_come);
+        secret.metadata.managed_fields = Some(vec![
+            ManagedFieldsEntry { time: at(to_come), ..ManagedFieldsEntry::default() },
+            ManagedFieldsEntry::default(),
+        ]);
+        assert_eq!(now(Some(&secret)), to_come);
+    }
+
+    #[test]
+    fn quarrels_are_slow() {
+        let mut pace = Pace::default();
+        let begun = Instant::now();
+        assert!(pace.rest(begun).is_zero());
+        let mut instant = begun;
+        for _ in 0..20 {
+            pace.note_write(instant);
+            instant += pace.rest(instant);
+        }
+        assert!(instant - begun > Duration::from_secs(5 * 60), "{:?}", instant - begun);
+        instant += CALM * 2;
+        pace.note_write(instant);
+        assert!(pace.rest(instant) <= Duration::from_millis(300));
     }
 }
