@@ -9,24 +9,25 @@ use tracing::debug;
 
 /// How often it is looked at how large the process is.
 const PERIOD: Duration = Duration::from_secs(2);
-/// Growth that nobody minds, in KiB.
+/// A difference that nobody minds, in KiB.
 const SLACK: u64 = 4 << 10;
 
 /// Looks after the size of the process, for ever.
 pub(super) async fn run() {
-    let mut smallest = u64::MAX;
+    limit_what_is_kept();
+    let mut settled = 0;
     loop {
         tokio::time::sleep(PERIOD).await;
         let Some(resident) = resident_kib() else { continue };
-        smallest = smallest.min(resident);
-        if resident <= smallest + smallest / 20 + SLACK {
+        // Having shrunk counts, too: what was in use the last time may be free by now.
+        if resident.abs_diff(settled) <= settled / 20 + SLACK {
             continue;
         }
         if tokio::task::spawn_blocking(release).await.is_err() {
             continue;
         }
-        smallest = resident_kib().unwrap_or(resident);
-        debug!(before_kib = resident, after_kib = smallest, "gave free memory back");
+        settled = resident_kib().unwrap_or(resident);
+        debug!(before_kib = resident, after_kib = settled, "gave free memory back");
     }
 }
 
@@ -37,14 +38,29 @@ fn resident_kib() -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// What is free at the end of a heap goes back by itself from this size on. Left alone, glibc raises the limit to twice
+/// the largest block that was ever freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "the one call of glibc that no crate offers in a safe form")]
+#[expect(unsafe_code, reason = "glibc's settings, which no crate offers in a safe form")]
+fn limit_what_is_kept() {
+    // SAFETY: mallopt may be called at any time; from now on it is for what is allocated and freed.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 20);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a call of glibc that no crate offers in a safe form")]
 fn release() {
     // SAFETY: malloc_trim may be called at any time from any thread; it touches only memory that nobody holds.
     unsafe { libc::malloc_trim(0) };
 }
 
 /// Other allocators are left to themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn limit_what_is_kept() {}
+
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn release() {}
 
