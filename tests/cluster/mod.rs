@@ -7,6 +7,8 @@ mod inventory;
 mod lifecycle;
 mod operation;
 mod policies;
+mod reports;
+mod roles;
 
 use std::time::Duration;
 

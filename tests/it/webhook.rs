@@ -7,7 +7,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, run, self_signed,
+    BoundAddresses, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions, TlsVersion, run,
+    self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -101,7 +102,8 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
-        log_denies: false,
+        reports: ReportOptions::default(),
+        operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::review::ReviewedObject;
-use crate::policy::engine::Pool;
+use crate::policy::engine::{Meters, Pool};
 use crate::policy::inventory::{Inventory, Kept};
 
 /// Something that happened to a resource.
@@ -59,6 +59,8 @@ pub struct Store {
     pub(super) kept: Kept,
     /// What objects of the inventory share.
     pool: Pool,
+    /// Which constraint is counted where.
+    pub(super) meters: Meters,
     /// Another one whenever policies may have to be built again.
     pub(super) revision: Revision,
 }
@@ -83,6 +85,7 @@ impl Default for Store {
             inventory: Inventory::default(),
             kept: Kept::whole_objects(),
             pool: Pool::default(),
+            meters: Meters::default(),
             revision: Revision::default(),
         }
     }

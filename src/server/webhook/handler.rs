@@ -13,13 +13,14 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use tokio::sync::Semaphore;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use crate::model::api::{EnforcementAction, EnforcementPoint};
+use super::Reporter;
+use crate::model::api::EnforcementPoint;
 use crate::model::object::JsonError;
 use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
 use crate::policy::engine::Deadline;
-use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
+use crate::policy::evaluate::{Decision, EvalContext, validate};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::ServeOptions;
 use crate::server::cluster::fetch_namespace;
@@ -47,7 +48,7 @@ pub(super) struct Admission {
     slots: Arc<Semaphore>,
     max_request_bytes: usize,
     evaluation_limit: Duration,
-    log_denies: bool,
+    reporter: Reporter,
     own_accounts: [String; 2],
 }
 
@@ -66,6 +67,7 @@ impl Admission {
         snapshots: Arc<SnapshotHandle>,
         namespaces: NamespaceSource,
         metrics: Arc<Metrics>,
+        reporter: Reporter,
     ) -> Self {
         Self {
             snapshots,
@@ -73,7 +75,7 @@ impl Admission {
             metrics,
             slots: Arc::new(Semaphore::new(options.serving_threads)),
             max_request_bytes: options.max_request_bytes,
-            log_denies: options.log_denies,
+            reporter,
             evaluation_limit: options.evaluation_limit,
             // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
             own_accounts: ["admit", "gatekeeper-admin"]
@@ -145,17 +147,7 @@ impl Admission {
         }
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let verdict = match validate(&snapshot, &review, context) {
-            Ok(evaluation) => {
-                self.report_breaches(&review, &evaluation);
-                self.log_violations(&review, &evaluation);
-                Verdict::from_evaluation(&evaluation)
-            }
-            Err(failure) => {
-                error!(name = review.display_name(), error = %failure, "request refused because it could not be judged");
-                Verdict::from_failure(&failure, review.display_name())
-            }
-        };
+        let verdict = self.reporter.judged(&review, validate(&snapshot, &review, context));
         answered(version, &review, verdict.decision, &verdict.response)
     }
 
@@ -175,52 +167,6 @@ impl Admission {
     fn fetch(&self, client: &Client, name: &str) -> Result<ReviewedObject, String> {
         let found = tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))?;
         Ok(ReviewedObject::from(&found))
-    }
-
-    fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {
-        for LimitBreach { constraint, limit, is_last_straw } in &evaluation.breaches {
-            let constraint = &constraint.constraint;
-            self.metrics.breach(constraint.kind(), constraint.name(), *limit);
-            let (kind, name, resource) = (constraint.kind(), constraint.name(), review.display_name());
-            warn!(constraint_kind = kind, constraint_name = name, resource, ?limit, "an evaluation was stopped");
-            if *is_last_straw {
-                error!(
-                    constraint_kind = kind,
-                    constraint_name = name,
-                    "a constraint is set aside: its evaluation was stopped again and again"
-                );
-            }
-        }
-    }
-
-    fn log_violations(&self, review: &Review, evaluation: &Evaluation) {
-        if !self.log_denies {
-            return;
-        }
-        for violation in &evaluation.violations {
-            let constraint = &violation.constraint.constraint;
-            let gvk = constraint.object.gvk();
-            let actions: Vec<&str> = violation.actions.iter().map(EnforcementAction::as_str).collect();
-            info!(
-                process = "admission",
-                event_type = "violation",
-                details = %violation.details.clone().unwrap_or_default(),
-                constraint_name = constraint.name(),
-                constraint_group = gvk.group,
-                constraint_api_version = gvk.version,
-                constraint_kind = constraint.kind(),
-                constraint_action = constraint.enforcement.as_str(),
-                constraint_enforcement_actions = actions.join(","),
-                resource_group = review.kind.group,
-                resource_api_version = review.kind.version,
-                resource_kind = review.kind.kind,
-                resource_namespace = review.namespace,
-                resource_name = review.display_name(),
-                request_username = review.username(),
-                "denied admission: {}",
-                violation.message
-            );
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod handler;
 mod listener;
+mod report;
 
 use std::sync::Arc;
 
@@ -12,12 +13,14 @@ use tokio::sync::watch;
 
 use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
-use super::{ServeError, ServeOptions};
+use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
 pub(super) use handler::NamespaceSource;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub use report::ReportOptions;
+pub(super) use report::Reporter;
 
 /// The webhook, ready to serve.
 pub(super) struct Webhook {
@@ -32,11 +35,14 @@ impl Webhook {
         snapshots: Arc<SnapshotHandle>,
         namespaces: NamespaceSource,
         metrics: Arc<Metrics>,
+        reporter: Reporter,
     ) -> Result<Self, ServeError> {
-        let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
-        let router = Router::new()
-            .route("/v1/admit", post(move |request| async move { admission.handle(request).await }))
-            .fallback(handler::not_found);
+        let mut router = Router::new();
+        if options.operations.has(Operation::Webhook) {
+            let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
+            router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
+        }
+        let router = router.fallback(handler::not_found);
         Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version)? })
     }
 
