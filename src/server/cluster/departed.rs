@@ -21,6 +21,8 @@ use crate::server::writer::Report;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(60);
+/// How soon after something was found.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Removes entries for ever.
 pub(super) async fn run(client: Client, options: ClusterOptions, mut reports: watch::Receiver<Report>) {
@@ -29,16 +31,19 @@ pub(super) async fn run(client: Client, options: ClusterOptions, mut reports: wa
         let Ok(report) = reports.wait_for(|report| report.is_complete).await.map(|report| report.clone()) else {
             return std::future::pending().await;
         };
-        let living = living(&pods).await;
-        for state in living.iter().flat_map(|_| &report.resources) {
-            let Some(status) = living.as_ref().and_then(|living| without_departed(&state.object, living)) else {
-                continue;
-            };
-            if patch(&client, &state.object, &status).await {
-                info!(resource = %state.object.key(), "entries of Pods that are gone were removed from the status");
+        let living = living(&pods).await.unwrap_or_default();
+        let mut found = 0;
+        for state in &report.resources {
+            if let Some(status) = without_departed(&state.object, &living) {
+                found += 1;
+                patch(&client, &state.object, &status).await;
             }
         }
-        tokio::time::sleep(LOOK).await;
+        if found > 0 {
+            info!(resources = found, "removing entries of Pods that are gone from statuses");
+        }
+        // Others write the same statuses: what was not removed, because it changed meanwhile, is by then known anew.
+        tokio::time::sleep(if found > 0 { AGAIN } else { LOOK }).await;
     }
 }
 
