@@ -4,6 +4,7 @@
 //! A command line that cannot be understood is 2.
 
 mod bench;
+mod certificates;
 mod demo;
 mod engine;
 mod go_flags;
@@ -12,6 +13,7 @@ mod serve;
 mod test;
 mod verify;
 mod watch;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -16,8 +16,10 @@ use tracing::{error, info, warn};
 
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
+use super::certificates::CertificateArguments;
 use super::engine::EngineArguments;
 use super::go_flags::parse_bool;
+use super::webhook::WebhookArguments;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
 use crate::server::{
@@ -43,9 +45,8 @@ pub(super) struct ServeArguments {
     /// Port of the webhook
     #[arg(long, default_value_t = 443)]
     port: u16,
-    /// Directory with the serving certificate: tls.crt and tls.key. Changed files are taken up without a restart
-    #[arg(long, value_name = "DIR", default_value = "/certs")]
-    cert_dir: PathBuf,
+    #[command(flatten, next_help_heading = "Certificates")]
+    certificates: CertificateArguments,
     /// Oldest version of TLS to accept
     #[arg(long, value_name = "VERSION", default_value = "1.3", value_parser = parse_tls_version)]
     tls_min_version: TlsVersion,
@@ -98,6 +99,8 @@ pub(super) struct ServeArguments {
         default_value = "gatekeeper-system"
     )]
     pod_namespace: String,
+    #[command(flatten, next_help_heading = "Own resources and exempt namespaces")]
+    webhook: WebhookArguments,
     #[command(flatten, next_help_heading = "Policies")]
     engine: EngineArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
@@ -160,8 +163,9 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         address: ListenAddress::new(&arguments.host, arguments.port),
         health_address: arguments.health_addr.clone(),
         metrics_address: ListenAddress::new(&arguments.host, arguments.prometheus_port),
-        certificate_directory: arguments.cert_dir.clone(),
+        certificate_directory: arguments.certificates.directory(),
         tls_min_version: arguments.tls_min_version,
+        client_certificates: arguments.certificates.clients(),
         serving_threads: threads.unwrap_or_else(processors),
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
@@ -171,6 +175,8 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
+        admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
+        exempt_namespaces: arguments.webhook.exempt_namespaces(),
     }
 }
 
@@ -187,6 +193,7 @@ fn source(arguments: &ServeArguments) -> PolicySource {
             pod_name: arguments.pod_name.clone(),
             pod_namespace: arguments.pod_namespace.clone(),
             operations: Operations::new(&arguments.operation),
+            rotation: arguments.certificates.rotation(&arguments.pod_namespace),
         });
     }
     let (sender, feed) = mpsc::channel(16);

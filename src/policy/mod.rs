@@ -4,6 +4,7 @@
 
 pub mod engine;
 pub mod evaluate;
+pub mod exclusion;
 pub mod inventory;
 pub mod matching;
 pub mod snapshot;

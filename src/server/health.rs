@@ -14,19 +14,32 @@ use tracing::error;
 
 use super::telemetry::metrics::Metrics;
 
+/// What has to be true before requests may come.
+#[derive(Clone, Debug)]
+pub(super) struct Readiness {
+    /// Policies that existed at start are in force.
+    pub(super) tracker: watch::Receiver<bool>,
+    /// There is a certificate that API servers trust.
+    pub(super) certificate: watch::Receiver<bool>,
+}
+
+impl Readiness {
+    fn checks(&self) -> [Check; 2] {
+        [
+            ("tracker", *self.tracker.borrow(), "policies are still being loaded"),
+            ("certificate", *self.certificate.borrow(), "no certificate yet that API servers trust; see the log"),
+        ]
+    }
+}
+
+/// Name, whether it passed, and what to say when it did not.
+type Check = (&'static str, bool, &'static str);
+
 /// Serves both ports until one of them fails.
-pub(super) async fn serve(
-    health: TcpListener,
-    metrics_listener: TcpListener,
-    ready: watch::Receiver<bool>,
-    metrics: Arc<Metrics>,
-) {
+pub(super) async fn serve(health: TcpListener, metrics_listener: TcpListener, ready: Readiness, metrics: Arc<Metrics>) {
     let checks = Router::new()
-        .route("/healthz", get(|query: Query<Verbosity>| async move { report(&[("ping", true)], &query) }))
-        .route(
-            "/readyz",
-            get(move |query: Query<Verbosity>| async move { report(&[("tracker", *ready.borrow())], &query) }),
-        );
+        .route("/healthz", get(|query: Query<Verbosity>| async move { report(&[("ping", true, "")], &query) }))
+        .route("/readyz", get(move |query: Query<Verbosity>| async move { report(&ready.checks(), &query) }));
     let exposition = Router::new().route("/metrics", get(move || async move { expose(&metrics) }));
     let ended = tokio::select! {
         ended = axum::serve(health, checks) => ended,
@@ -43,13 +56,13 @@ struct Verbosity {
 }
 
 /// The form of Kubernetes components: `ok`, or one line a check when one fails or when asked.
-fn report(checks: &[(&str, bool)], query: &Verbosity) -> Response {
-    let passed = checks.iter().all(|(_, passed)| *passed);
+fn report(checks: &[Check], query: &Verbosity) -> Response {
+    let passed = checks.iter().all(|(_, passed, _)| *passed);
     if passed && query.verbose.is_none() {
         return (StatusCode::OK, "ok").into_response();
     }
-    let line = |(name, passed): &(&str, bool)| {
-        if *passed { format!("[+]{name} ok\n") } else { format!("[-]{name} failed: policies are still being loaded\n") }
+    let line = |(name, passed, why): &Check| {
+        if *passed { format!("[+]{name} ok\n") } else { format!("[-]{name} failed: {why}\n") }
     };
     let lines: String = checks.iter().map(line).collect();
     let (status, last) =

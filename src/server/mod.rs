@@ -19,18 +19,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle};
+use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
+use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
 
 pub use address::ListenAddress;
-pub use certificates::{SelfSigned, self_signed};
+pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
 pub use operations::{InvalidOperation, Operation, Operations};
-pub use webhook::{ReportOptions, TlsVersion};
+pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -41,10 +43,12 @@ pub struct ServeOptions {
     pub health_address: ListenAddress,
     /// `--prometheus-port`, on the same host as the webhook.
     pub metrics_address: ListenAddress,
-    /// `--cert-dir`: holds `tls.crt` and `tls.key`.
+    /// `--cert-dir`: holds `tls.crt` and `tls.key`, unless the cluster keeps them, and the authorities of clients.
     pub certificate_directory: PathBuf,
     /// `--tls-min-version`.
     pub tls_min_version: TlsVersion,
+    /// Who may call the webhook; anybody when absent.
+    pub client_certificates: Option<ClientCertificates>,
     /// `--max-serving-threads`, resolved to a number.
     pub serving_threads: usize,
     /// `--evaluation-timeout`.
@@ -63,6 +67,10 @@ pub struct ServeOptions {
     pub keeps_whole_objects: bool,
     /// Namespace that the process runs in (`POD_NAMESPACE`).
     pub pod_namespace: String,
+    /// `--admit-uncompilable-templates`.
+    pub admits_uncompilable_templates: bool,
+    /// `--exempt-namespace` and its kin.
+    pub exempt_namespaces: ExemptNamespaces,
 }
 
 /// Where policies come from.
@@ -137,7 +145,16 @@ pub async fn run(
     let (ready_sender, ready) = watch::channel(false);
     let (report_sender, reports) = watch::channel(writer::Report::default());
 
-    let certificates = certificates::Certificates::load(&options.certificate_directory)?;
+    let certificates = certificates::Certificates::default();
+    let rotation = match &source {
+        PolicySource::Cluster(cluster) => cluster.rotation.clone(),
+        PolicySource::Feed(_) => None,
+    };
+    let (certified_sender, certified) = watch::channel(rotation.is_none());
+    let files = match rotation {
+        Some(_) => None,
+        None => Some(CertificateFiles::load(&options.certificate_directory, certificates.clone())?),
+    };
     let listener = webhook::bind(&options.address, "the webhook").await?;
     let health_listener = webhook::bind(&options.health_address, "health checks").await?;
     let metrics_listener = webhook::bind(&options.metrics_address, "metrics").await?;
@@ -152,12 +169,19 @@ pub async fn run(
     let (event_sender, admission_events) = admission_events::queue();
     let (mut released, mut events) = (None, None);
     let (feed, namespaces, lists) = match source {
-        PolicySource::Feed(feed) => (feed, webhook::NamespaceSource::None, None),
+        PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
-            let client = cluster::connect(&cluster_options).await?;
+            let cluster::Clients { patient, hasty } = cluster::connect(&cluster_options).await?;
+            if let Some(rotation) = rotation {
+                let (client, certificates) = (patient.clone(), certificates.clone());
+                tasks.spawn(async move {
+                    cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
+                    "certificate rotation"
+                });
+            }
             let (sender, feed) = mpsc::channel(1_024);
             let loops = cluster::Loops {
-                client: client.clone(),
+                client: patient,
                 options: cluster_options,
                 snapshots: snapshots.clone(),
                 metrics: metrics.clone(),
@@ -174,10 +198,15 @@ pub async fn run(
                     name
                 });
             }
-            (feed, webhook::NamespaceSource::Cluster(client), Some(ask).filter(|_| !options.keeps_whole_objects))
+            let fetch = move |name| cluster::fetch_namespace(hasty.clone(), name).boxed();
+            let namespaces = webhook::Namespaces::of_cluster(Box::new(fetch));
+            (feed, namespaces, Some(ask))
         }
     };
-    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone(), lists);
+    let is_whole = options.keeps_whole_objects || lists.is_none();
+    let store = if is_whole { Store::default() } else { Store::of_fields_that_are_read() };
+    let store = store.in_namespace(&options.pod_namespace);
+    let writer = writer::Writer::new(feed, snapshots.clone(), options.build, metrics.clone(), store, lists);
     tasks.spawn(async move {
         writer.run(ready_sender, report_sender).await;
         "policy writer"
@@ -186,21 +215,28 @@ pub async fn run(
         memory::run().await;
         "memory keeper"
     });
-    let resolver = certificates.clone();
-    tasks.spawn(async move {
-        certificates.watch().await;
-        "certificate watch"
-    });
+    if let Some(files) = files {
+        tasks.spawn(async move {
+            files.watch().await;
+            "certificate watch"
+        });
+    }
     let exposed = metrics.clone();
     tasks.spawn(async move {
-        health::serve(health_listener, metrics_listener, ready, exposed).await;
+        health::serve(
+            health_listener,
+            metrics_listener,
+            health::Readiness { tracker: ready, certificate: certified },
+            exposed,
+        )
+        .await;
         "health server"
     });
     // Bound addresses are for whoever started the server in this process; nobody may care.
     let _ = bound.send(addresses);
 
     let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-    let webhook = webhook::Webhook::new(&options, resolver, snapshots, namespaces, metrics, reporter)?;
+    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter)?;
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = tokio::spawn(webhook.serve(listener, stop));
     tokio::select! {

@@ -12,13 +12,14 @@ use tracing::{error, info};
 
 use super::FeedEvent;
 use super::telemetry::metrics::{ACTIONS, Metrics, State};
+use crate::model::api::{CONSTRAINTS_GROUP, Process};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, SnapshotHandle, Store, build};
 
 /// What became of the resources in the last build.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
-    /// Templates and constraints as they are, each with what is wrong with it.
+    /// Templates, constraints and Configs as they are, each with what is wrong with it.
     pub(super) resources: Vec<ResourceState>,
     /// Whether everything that existed at start has been seen.
     pub(super) is_complete: bool,
@@ -40,7 +41,7 @@ pub(super) struct Writer {
     options: BuildOptions,
     metrics: Arc<Metrics>,
     store: Store,
-    /// Who is asked for the whole list of a kind in the inventory; nobody where whole objects are kept.
+    /// Who is asked for the whole list of a kind in the inventory; nobody where objects come from files.
     lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     errors: Vec<ResourceError>,
     is_complete: bool,
@@ -52,9 +53,9 @@ impl Writer {
         snapshots: Arc<SnapshotHandle>,
         options: BuildOptions,
         metrics: Arc<Metrics>,
+        store: Store,
         lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     ) -> Self {
-        let store = if lists.is_some() { Store::of_fields_that_are_read() } else { Store::default() };
         let (errors, is_complete) = (Vec::new(), false);
         Self { feed, snapshots, options, metrics, store, lists, errors, is_complete }
     }
@@ -119,9 +120,12 @@ impl Writer {
 
     fn ask_for_lists(&mut self) {
         let kinds = self.store.take_kinds_to_list();
+        // Whoever reads files sends all of them again by itself.
+        let Some(lists) = &self.lists else { return };
         for kind in kinds {
-            info!(kind = %kind, "policies read more of this kind than was kept; listing it again");
-            self.lists.as_ref().map(|lists| lists.send(kind));
+            info!(kind = %kind, "more is wanted of this kind than was kept; listing it again");
+            // The feed may have ended: then the process ends, too.
+            let _ = lists.send(kind);
         }
     }
 
@@ -135,6 +139,13 @@ impl Writer {
                     "template is in force"
                 );
             }
+        }
+        if snapshot.exclusions() != previous.exclusions() {
+            let of = |process| {
+                snapshot.exclusions().of(process).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            };
+            let [webhook, audit, sync, mutation] = Process::ALL.map(of);
+            info!(webhook, audit, sync, mutation_webhook = mutation, "namespaces excluded by Config changed");
         }
         for found in errors.iter().filter(|found| !self.errors.contains(found)) {
             if found.code == "ingest_error" && found.key.gvk.kind == "ConstraintTemplate" {
@@ -166,7 +177,8 @@ impl Writer {
             self.metrics.templates(status, templates);
             for action in ACTIONS {
                 let of_action = |state: &&ResourceState| action_label(&state.object) == action;
-                let constraints = report.resources.iter().filter(|state| !is_template(state));
+                let is_constraint = |state: &&ResourceState| state.object.gvk().group == CONSTRAINTS_GROUP;
+                let constraints = report.resources.iter().filter(is_constraint);
                 self.metrics.constraints(action, status, constraints.filter(of_status).filter(of_action).count());
             }
         }
@@ -186,7 +198,8 @@ impl Writer {
             .store
             .constraints()
             .map(|object| state(object, enforced.contains(&(object.gvk().kind.as_str(), object.name()))));
-        Report { resources: templates.chain(constraints).collect(), is_complete: self.is_complete }
+        let configs = self.store.configs().map(|object| state(object, false));
+        Report { resources: templates.chain(constraints).chain(configs).collect(), is_complete: self.is_complete }
     }
 }
 

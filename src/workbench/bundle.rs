@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use crate::manifest::{self, Document, Source};
-use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
 
@@ -63,8 +63,11 @@ pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic
     (objects, diagnostics)
 }
 
-/// What an object from a file means to a server: a policy or Namespace is one, everything else is inventory.
+/// What an object from a file means to a server: a policy, Config or Namespace is one, everything else is inventory.
 pub fn feed_changes(object: &Object) -> Vec<Change> {
+    if is_config(object.gvk()) {
+        return vec![Change::Apply(object.clone())];
+    }
     let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
     policy_change(object).into_iter().chain(sync).collect()
 }
@@ -97,6 +100,11 @@ fn policy_change(object: &Object) -> Option<Change> {
 /// Whether objects of this type are templates or constraints.
 pub(super) fn is_policy(gvk: &GroupVersionKind) -> bool {
     matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
+}
+
+/// Whether objects of this type are Configs.
+pub(super) fn is_config(gvk: &GroupVersionKind) -> bool {
+    gvk.group == CONFIG_GROUP && gvk.kind == "Config"
 }
 
 /// Errors of resources at their place in the files.

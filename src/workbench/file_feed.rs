@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::bundle::{feed_changes, is_policy, read_objects};
+use super::bundle::{feed_changes, is_config, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use crate::manifest;
 use crate::model::object::{Object, ObjectKey};
@@ -77,11 +77,18 @@ impl FileFeed {
         for object in self.files.values().flat_map(|file| &file.objects) {
             objects.insert(object.key(), object.clone());
         }
+        // A Config may bring objects back into the inventory, and here is who knows them.
+        let configs = |objects: &BTreeMap<ObjectKey, Object>| -> Vec<Object> {
+            objects.iter().filter(|(key, _)| is_config(&key.gvk)).map(|(_, object)| object.clone()).collect()
+        };
+        let is_inventory_again = configs(&objects) != configs(&self.objects);
         let gone = self.objects.keys().filter(|key| !objects.contains_key(*key));
         let mut changes: Vec<Change> = gone.flat_map(removals).collect();
         for (key, object) in &objects {
             if self.objects.get(key) != Some(object) {
                 changes.extend(feed_changes(object));
+            } else if is_inventory_again {
+                changes.extend(feed_changes(object).into_iter().filter(Change::is_of_inventory));
             }
         }
         self.objects = objects;
@@ -90,7 +97,7 @@ impl FileFeed {
 }
 
 fn removals(key: &ObjectKey) -> Vec<Change> {
-    if is_policy(&key.gvk) {
+    if is_policy(&key.gvk) || is_config(&key.gvk) {
         return vec![Change::Delete(key.clone())];
     }
     let is_namespace = key.gvk.group.is_empty() && key.gvk.kind == "Namespace";
@@ -130,5 +137,23 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         std::fs::write(directory.path().join("other.yaml"), "").unwrap();
         assert!(matches!(feed.poll().0.as_slice(), [Change::Unsync(_)]));
+    }
+
+    #[test]
+    fn a_config_that_changes_brings_the_inventory_again() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("service.yaml"), SERVICE).unwrap();
+        let mut feed = FileFeed::new(vec![directory.path().to_owned()]);
+        feed.poll();
+        let config =
+            "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {name: config, namespace: a}\n";
+        std::fs::write(directory.path().join("config.yaml"), config).unwrap();
+        let (changes, _) = feed.poll();
+        let is_again = |changes: &[Change]| changes.iter().any(|change| matches!(change, Change::Sync(_)));
+        assert!(changes.len() == 2 && is_again(&changes), "{changes:?}");
+        assert!(feed.poll().0.is_empty(), "nothing changed");
+        std::fs::remove_file(directory.path().join("config.yaml")).unwrap();
+        let (changes, _) = feed.poll();
+        assert!(changes.len() == 2 && is_again(&changes), "{changes:?}");
     }
 }

@@ -1,11 +1,14 @@
 //! Against a real kube-apiserver and etcd: kubectl applies, the API server asks, admit answers.
 
+mod certificates;
 mod containment;
 mod enforcement;
 mod environment;
 mod inventory;
 mod lifecycle;
+mod namespaces;
 mod operation;
+mod own_resources;
 mod policies;
 mod reports;
 mod roles;

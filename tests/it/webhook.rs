@@ -1,14 +1,15 @@
 //! The webhook over TLS, fed by hand: what it answers, above all to what it should never be sent.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions, TlsVersion, run,
-    self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
+    ReportOptions, ServeOptions, TlsVersion, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -64,14 +65,26 @@ fn running() -> &'static Running {
 impl Running {
     /// With the policies above, and more.
     pub(super) fn start(more_policies: &str) -> Self {
-        let policies = format!("{POLICIES}---\n{more_policies}");
+        Self::start_from(Policies::Text(format!("{POLICIES}---\n{more_policies}")))
+    }
+
+    /// With the policies of a cluster.
+    pub(super) fn start_in_cluster(kubeconfig: PathBuf) -> Self {
+        Self::start_from(Policies::Cluster(kubeconfig))
+    }
+
+    fn start_from(policies: Policies) -> Self {
         let certificate = self_signed().unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(directory.path(), &policies, &sender));
+        std::thread::spawn(move || serve(options(directory.path()), policies, &sender));
         Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
+    }
+
+    pub(super) fn addresses(&self) -> (std::net::SocketAddr, &str) {
+        (self.addresses.webhook, &self.authority)
     }
 
     fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
@@ -90,14 +103,47 @@ impl Running {
     }
 }
 
-fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<BoundAddresses>) {
+/// Where a server has its policies from.
+pub(super) enum Policies {
+    Text(String),
+    Cluster(PathBuf),
+}
+
+impl Policies {
+    async fn source(self) -> PolicySource {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Cluster(kubeconfig) => {
+                return PolicySource::Cluster(ClusterOptions {
+                    kubeconfig: Some(kubeconfig),
+                    pod_name: "admit-0".to_owned(),
+                    pod_namespace: "admit-system".to_owned(),
+                    operations: Operations::new(&[Operation::Webhook]),
+                    rotation: None,
+                });
+            }
+        };
+        let (objects, diagnostics) = read_texts(&[("policies.yaml", &text)]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
+        let (sender, feed) = tokio::sync::mpsc::channel(2);
+        sender.send(FeedEvent::Changes(changes)).await.unwrap();
+        sender.send(FeedEvent::Complete).await.unwrap();
+        // It must not end while the server runs.
+        std::mem::forget(sender);
+        PolicySource::Feed(feed)
+    }
+}
+
+pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
-    let options = ServeOptions {
+    ServeOptions {
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
         certificate_directory: certificates.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: 2,
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
@@ -107,18 +153,18 @@ fn serve(certificates: &std::path::Path, policies: &str, started: &mpsc::Sender<
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
-    };
-    let (objects, diagnostics) = read_texts(&[("policies.yaml", policies)]);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let changes: Vec<Change> = objects.iter().flat_map(|bundled| feed_changes(&bundled.object)).collect();
+        admits_uncompilable_templates: false,
+        exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
+    }
+}
+
+/// Until the process ends.
+pub(super) fn serve(options: ServeOptions, policies: Policies, started: &mpsc::Sender<BoundAddresses>) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().thread_stack_size(32 << 20).build().unwrap().block_on(async {
-        let (feed_sender, feed) = tokio::sync::mpsc::channel(2);
-        feed_sender.send(FeedEvent::Changes(changes)).await.unwrap();
-        feed_sender.send(FeedEvent::Complete).await.unwrap();
         let (bound_sender, bound) = tokio::sync::oneshot::channel();
         let (_stop, shutdown) = tokio::sync::watch::channel(false);
-        let server = tokio::spawn(run(options, PolicySource::Feed(feed), bound_sender, shutdown));
+        let server = tokio::spawn(run(options, policies.source().await, bound_sender, shutdown));
         let addresses = bound.await.unwrap();
         while !is_ready(addresses.health).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -255,9 +301,38 @@ fn a_large_object_within_the_limit_is_judged() {
 }
 
 #[test]
+fn only_exempt_namespaces_may_carry_the_ignore_label() {
+    let labelled = |name: &str, labels: Value| {
+        let review = json!({"apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview", "request": {"uid": "u2",
+            "kind": {"group": "", "version": "v1", "kind": "Namespace"}, "name": name, "operation": "UPDATE",
+            "object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}}});
+        let (status, body) = post("/v1/admitlabel?timeout=2s", review.to_string().into_bytes());
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &answer["apiVersion"]), (200, &json!("admission.k8s.io/v1beta1")), "{body}");
+        answer["response"].clone()
+    };
+    let label = json!({"admission.gatekeeper.sh/ignore": ""});
+    assert_eq!(
+        labelled("shop", label.clone()),
+        json!({"uid": "u2", "allowed": false, "status": {"code": 403, "reason": "Forbidden",
+            "message": "Only exempt namespace can have the admission.gatekeeper.sh/ignore label"}})
+    );
+    assert_eq!(
+        labelled("kube-system", label),
+        json!({"uid": "u2", "allowed": true, "status": {"code": 200,
+            "message": "Namespace kube-system is allowed to set admission.gatekeeper.sh/ignore"}})
+    );
+    let (status, body) = post("/v1/admitlabel", b"{".to_vec());
+    assert!(status == 400 && body.contains("unexpected end of JSON input"), "{body}");
+}
+
+#[test]
 fn unknown_paths_are_named() {
     let (status, body) = post("/v1/admission", b"{}".to_vec());
-    assert_eq!((status, body.as_str()), (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit\n"));
+    assert_eq!(
+        (status, body.as_str()),
+        (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit and POST /v1/admitlabel\n")
+    );
 }
 
 fn check_alive() {

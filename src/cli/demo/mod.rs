@@ -16,8 +16,8 @@ use super::serve::{processors, runtime};
 use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
-    BoundAddresses, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions, TlsVersion,
-    self_signed,
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
+    TlsVersion, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -96,6 +96,7 @@ fn options(directory: &Path) -> ServeOptions {
         metrics_address: loopback(),
         certificate_directory: directory.to_owned(),
         tls_min_version: TlsVersion::Tls13,
+        client_certificates: None,
         serving_threads: processors(),
         evaluation_limit: Duration::from_secs(1),
         max_request_bytes: 7 << 20,
@@ -105,6 +106,8 @@ fn options(directory: &Path) -> ServeOptions {
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),
+        admits_uncompilable_templates: false,
+        exempt_namespaces: ExemptNamespaces::default(),
     }
 }
 

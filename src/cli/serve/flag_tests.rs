@@ -27,6 +27,19 @@ const FLAGS: &[(&str, &str)] = &[
     ("port", "8443"),
     ("host", "127.0.0.1"),
     ("cert-dir", "/certs"),
+    ("disable-cert-rotation", "true"),
+    ("cert-service-name", "gatekeeper-webhook-service"),
+    ("cert-rotation-pause", "60"),
+    ("validating-webhook-configuration-name", "gatekeeper-validating-webhook-configuration"),
+    ("additional-validating-webhook-configs-to-rotate-certs", "one,two"),
+    ("mutating-webhook-configuration-name", "gatekeeper-mutating-webhook-configuration"),
+    ("additional-mutating-webhook-configs-to-rotate-certs", ""),
+    ("client-ca-name", "ca.crt"),
+    ("client-cn-name", "kube-apiserver"),
+    ("exempt-namespace", "kube-system"),
+    ("exempt-namespace-prefix", "kube-"),
+    ("exempt-namespace-suffix", "-system"),
+    ("admit-uncompilable-templates", "true"),
     ("tls-min-version", "1.2"),
     ("max-serving-threads", "-1"),
     ("disable-enforcementaction-validation", "true"),
@@ -78,7 +91,9 @@ const FLAGS: &[(&str, &str)] = &[
 ];
 
 /// Switches, which mean `true` when nothing follows.
-const SWITCHES: [&str; 8] = [
+const SWITCHES: [&str; 10] = [
+    "disable-cert-rotation",
+    "admit-uncompilable-templates",
     "log-denies",
     "logtostderr",
     "emit-admission-events",
@@ -186,7 +201,16 @@ fn help_shows_what_has_an_effect() {
     let error = parse(&["--help"]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DisplayHelp);
     let help = error.render().to_string();
-    for shown in ["Webhook:", "Policies:", "Process:", "Log:", "--operation", "--log-level-key", "--show-decision-id"] {
+    for shown in [
+        "Webhook:",
+        "Certificates:",
+        "Policies:",
+        "Process:",
+        "Log:",
+        "--operation",
+        "--log-level-key",
+        "--show-decision-id",
+    ] {
         assert!(help.contains(shown), "{shown} is not in {help}");
     }
     assert!(!help.contains("--audit-interval") && !help.contains("--vmodule"), "{help}");

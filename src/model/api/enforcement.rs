@@ -104,12 +104,18 @@ impl Enforcement {
         Self::Everywhere(parsed)
     }
 
-    /// The actions at one point. Empty means that the constraint is not evaluated there at all.
+    /// The actions at one point, each once. Empty means that the constraint is not evaluated there at all.
     pub fn actions_at(&self, point: EnforcementPoint) -> Vec<&EnforcementAction> {
         match self {
             Self::Everywhere(action) => vec![action],
             Self::Scoped(list) => {
-                list.iter().filter(|entry| entry.applies_at(point)).map(|entry| &entry.action).collect()
+                let mut actions = Vec::new();
+                for entry in list.iter().filter(|entry| entry.applies_at(point)) {
+                    if !actions.contains(&&entry.action) {
+                        actions.push(&entry.action);
+                    }
+                }
+                actions
             }
         }
     }
@@ -158,18 +164,18 @@ fn read_scoped(fields: &mut Fields<'_, '_>) -> Vec<ScopedAction> {
         unknown_points.extend(points.iter().filter(|name| !POINTS.contains(&name.as_str())).cloned());
         scoped.push(ScopedAction { action, points });
     }
-    if !unknown_actions.is_empty() {
-        let message = format!(
-            "unrecognized enforcementAction: [{}] is not within the supported list [deny dryrun warn]",
-            unknown_actions.join(" ")
-        );
-        fields.invalid("scopedEnforcementActions", message);
-    }
     if !unknown_points.is_empty() {
         let message = format!(
             "unrecognized enforcement points: constraint will not be enforced for enforcement points [{}], supported \
              enforcement points are [validation.gatekeeper.sh audit.gatekeeper.sh gator.gatekeeper.sh vap.k8s.io]",
             unknown_points.join(" ")
+        );
+        fields.invalid("scopedEnforcementActions", message);
+    }
+    if !unknown_actions.is_empty() {
+        let message = format!(
+            "unrecognized enforcementAction: [{}] is not within the supported list [deny dryrun warn]",
+            unknown_actions.join(" ")
         );
         fields.invalid("scopedEnforcementActions", message);
     }
@@ -208,7 +214,7 @@ mod tests {
         assert!(errors[0].message.contains("scopedEnforcementActions is required"));
         let (_, errors) = parse(&json!({"enforcementAction": "scoped", "scopedEnforcementActions": [
             {"action": "x"}, {"action": "y", "enforcementPoints": [{"name": "z"}]}]}));
-        assert!(errors[0].message.contains("[x y] is not within the supported list [deny dryrun warn]"), "{errors:?}");
-        assert!(errors[1].message.contains("enforcement points [ z]"), "{errors:?}");
+        assert!(errors[0].message.contains("enforcement points [ z]"), "{errors:?}");
+        assert!(errors[1].message.contains("[x y] is not within the supported list [deny dryrun warn]"), "{errors:?}");
     }
 }

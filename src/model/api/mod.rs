@@ -1,5 +1,6 @@
 //! The resources that configure admit, parsed: Gatekeeper's kinds under Gatekeeper's names.
 
+mod config;
 mod constraint;
 mod constraint_crd;
 mod criteria;
@@ -8,6 +9,9 @@ mod fields;
 pub mod schema;
 mod template;
 
+pub use config::{
+    CONFIG_GROUP, CONFIG_NAME, Config, ExcludedNamespaces, Process, SYNC_SET_GROUP, Trace, parse_sync_set,
+};
 pub use constraint::Constraint;
 pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};

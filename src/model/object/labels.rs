@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::label_syntax::{key_mistake, value_mistake};
 use super::{FieldError, FieldPath, describe};
-use crate::model::value::Object as Mapping;
+use crate::model::value::{Object as Mapping, Value as Reviewed};
 
 /// The labels (or annotations) of an object; empty when it has none.
 #[derive(Clone, Copy, Debug)]
@@ -17,25 +18,42 @@ pub enum Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// The value of a label; `None` when the object does not carry it.
+    /// The value of a label, empty where it is null; `None` when the object does not carry it.
     pub fn value(self, key: &str) -> Option<&'a str> {
         match self {
-            Self::Json(map) => map.get(key)?.as_str(),
-            Self::Value(mapping) => mapping.get_str(key)?.as_str(),
+            Self::Json(map) => map.get(key).and_then(|value| if value.is_null() { Some("") } else { value.as_str() }),
+            Self::Value(mapping) => match mapping.get_str(key)? {
+                Reviewed::Null => Some(""),
+                value => value.as_str(),
+            },
             Self::None => None,
         }
     }
 
-    /// All labels in order of their keys.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// Whether there is a label of that key, whatever its value.
+    pub fn has(self, key: &str) -> bool {
+        match self {
+            Self::Json(map) => map.contains_key(key),
+            Self::Value(mapping) => mapping.get_str(key).is_some(),
+            Self::None => false,
+        }
+    }
+
+    /// The keys of all labels, whatever their values, in order.
+    pub fn keys(self) -> impl Iterator<Item = &'a str> {
         let (json, values) = match self {
             Self::Json(map) => (Some(map), None),
             Self::Value(mapping) => (None, Some(mapping)),
             Self::None => (None, None),
         };
-        let json = json.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        let json = json.into_iter().flatten().map(|(key, _)| key.as_str());
         let entries = values.into_iter().flat_map(|mapping| mapping.entries().iter());
-        json.chain(entries.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))))
+        json.chain(entries.filter_map(|(key, _)| key.as_str()))
+    }
+
+    /// Labels whose values are texts, in order of their keys.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.keys().filter_map(move |key| Some((key, self.value(key)?)))
     }
 }
 
@@ -87,6 +105,15 @@ impl LabelSelector {
         (Self { requirements }, errors)
     }
 
+    /// A label without which the selector never selects, and the values that it may have; `None` for any value.
+    pub fn required(&self) -> Option<(&str, Option<&[String]>)> {
+        self.requirements.iter().find_map(|requirement| match &requirement.condition {
+            Condition::In(values) => Some((requirement.key.as_str(), Some(values.as_slice()))),
+            Condition::Exists => Some((requirement.key.as_str(), None)),
+            Condition::NotIn(_) | Condition::DoesNotExist => None,
+        })
+    }
+
     /// Whether every requirement holds for these labels.
     pub fn matches(&self, labels: Labels<'_>) -> bool {
         self.requirements.iter().all(|requirement| requirement.matches(labels))
@@ -119,8 +146,10 @@ fn read_match_labels(
         return;
     };
     for (key, value) in map {
+        errors.extend(key_mistake(key).map(|detail| invalid(at.key(key), key, detail)));
         match value {
             Value::String(text) => {
+                errors.extend(value_mistake(text).map(|detail| invalid(at.key(key), text, detail)));
                 requirements.push(Requirement { key: key.clone(), condition: Condition::In(vec![text.clone()]) });
             }
             other => errors.push(FieldError::new(
@@ -135,6 +164,9 @@ fn read_expression(expression: &Value, at: &FieldPath) -> Result<Requirement, Fi
     let key = expression.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
     if key.is_empty() {
         return Err(FieldError::required(at.key("key"), "name the label that the expression is about"));
+    }
+    if let Some(detail) = key_mistake(&key) {
+        return Err(invalid(at.key("key"), &key, detail));
     }
     let values = read_values(expression.get("values"), &at.key("values"))?;
     let operator = expression.get("operator").and_then(Value::as_str).unwrap_or_default();
@@ -168,11 +200,16 @@ fn read_values(values: Option<&Value>, at: &FieldPath) -> Result<Vec<String>, Fi
     list.iter()
         .enumerate()
         .map(|(position, value)| {
-            value.as_str().map(str::to_owned).ok_or_else(|| {
+            let text = value.as_str().ok_or_else(|| {
                 FieldError::new(at.index(position), format!("expected a string, found {}", describe(value)))
-            })
+            })?;
+            value_mistake(text).map_or(Ok(text.to_owned()), |detail| Err(invalid(at.index(position), text, detail)))
         })
         .collect()
+}
+
+fn invalid(at: FieldPath, text: &str, detail: &str) -> FieldError {
+    FieldError::invalid(at, &Value::from(text), detail)
 }
 
 #[cfg(test)]

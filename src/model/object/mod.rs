@@ -5,6 +5,7 @@ mod field_path;
 pub(crate) mod go_text;
 mod gvk;
 mod json;
+mod label_syntax;
 mod labels;
 mod wildcard;
 

@@ -1,6 +1,7 @@
 //! A resource under judgement, wherever it came from: a request of the API server, a file, an object of the cluster.
 
 mod admission;
+mod exact;
 mod reviewed_object;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::model::object::{GroupVersionKind, Object};
 use crate::model::value::Value;
 
 pub use admission::{AdmissionResponse, AdmissionReview, RejectedReview, ReviewError};
+pub use exact::ExactObjects;
 pub use reviewed_object::ReviewedObject;
 
 /// What policies see as `input.review`, and what matchers look at.

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde_json::Value as Json;
 
 use super::{Fields, Number, NumberMode, Value};
@@ -22,8 +23,8 @@ const DEEPEST: usize = 32;
 /// The shared parts of the objects of an inventory.
 #[derive(Debug, Default)]
 pub struct Pool {
-    texts: HashSet<Arc<str>>,
-    collections: HashSet<Value>,
+    texts: HashSet<Arc<str>, RandomState>,
+    collections: HashSet<Value, RandomState>,
     sweep_at: usize,
 }
 

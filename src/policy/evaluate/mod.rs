@@ -1,5 +1,6 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
+pub mod own;
 mod verdict;
 
 use std::sync::Arc;
@@ -137,11 +138,7 @@ pub fn validate_noting(
         }
         let actions: Vec<EnforcementAction> = actions.into_iter().cloned().collect();
         if let Err(error) = outcome {
-            let message = format!(
-                "unable to match constraints: error matching the requested object: {} :failed to run Match criteria: \
-                 {error}",
-                review.display_name()
-            );
+            let message = format!("unable to match constraints: {error}");
             let constraint = Arc::clone(constraint);
             evaluation.violations.push(Violation { constraint, message, details: None, actions });
             continue;

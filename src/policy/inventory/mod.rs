@@ -112,6 +112,32 @@ impl Inventory {
         keys.into_iter()
     }
 
+    /// Removes the objects in all namespaces but those to `keep`, and their Namespaces; the kinds of what went.
+    pub fn retain_namespaces(&mut self, keep: impl Fn(&str) -> bool) -> BTreeSet<GroupVersionKind> {
+        let keys_below = |path: &[&str]| -> Vec<String> {
+            let below = self.tree.at(path);
+            below.iter().flat_map(Document::keys).map(str::to_owned).collect()
+        };
+        let mut gone = BTreeSet::new();
+        let mut paths: Vec<Vec<String>> = Vec::new();
+        for namespace in keys_below(&["namespace"]).into_iter().filter(|name| !keep(name)) {
+            for api_version in keys_below(&["namespace", &namespace]) {
+                let kinds = keys_below(&["namespace", &namespace, &api_version]);
+                gone.extend(kinds.iter().map(|kind| GroupVersionKind::from_api_version(&api_version, kind)));
+            }
+            paths.push(vec!["namespace".to_owned(), namespace]);
+        }
+        let route = ["cluster", "v1", "Namespace"];
+        for name in keys_below(&route).into_iter().filter(|name| !keep(name)) {
+            gone.insert(GroupVersionKind::from_api_version("v1", "Namespace"));
+            paths.push(route.iter().map(|step| (*step).to_owned()).chain([name]).collect());
+        }
+        for path in paths {
+            self.tree.remove(&path.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        gone
+    }
+
     /// Removes an object.
     pub fn remove(&mut self, key: &ObjectKey) {
         with_path(key, |path| self.tree.remove(path));

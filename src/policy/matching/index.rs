@@ -1,14 +1,15 @@
 //! Which constraints can apply to an object at all, found without looking at each of them.
 //!
-//! Looked at are the criteria that are constants on both sides: group, kind, and the name of the namespace. Promise: what
-//! is left out does not match, and would have failed to match before anything that cannot be told is asked. Selectors of
-//! labels, names, scope and source are not looked at.
+//! Looked at are group, kind, the name of the namespace, and for each selector one label that it requires. Promise: what is
+//! left out does not match, and would have failed to match before anything that cannot be told is asked. All else of
+//! selectors, names, scope and source are not looked at.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::Subject;
 use crate::model::api::Match;
-use crate::model::object::Wildcard;
+use crate::model::object::{LabelSelector, Labels, Wildcard};
 use crate::model::review::Review;
 
 /// Constraints, by their positions, under what their criteria name.
@@ -24,6 +25,8 @@ pub struct MatchIndex {
     /// Those that are for all namespaces but the excluded.
     anywhere: Positions,
     excluded: Patterns,
+    labels: ByLabel,
+    namespace_labels: ByLabel,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ impl MatchIndex {
                 names => names.iter().for_each(|name| index.included.insert(name, position)),
             }
             criteria.excluded_namespaces.iter().for_each(|name| index.excluded.insert(name, position));
+            index.labels.insert(criteria.label_selector.as_ref(), position);
+            index.namespace_labels.insert(criteria.namespace_selector.as_ref(), position);
         }
         index
     }
@@ -66,14 +71,13 @@ impl MatchIndex {
     /// Positions that can apply to the review, in order.
     pub fn candidates(&self, review: &Review) -> Vec<usize> {
         let mut found = Positions::default();
-        let mut seen: Option<Subject<'_>> = None;
+        let mut seen = None;
         for object in review.objects() {
-            let subject = Subject::new(object, review);
-            // The old object is hardly ever of another kind or namespace.
-            if !seen.as_ref().is_some_and(|one| one.is_indexed_as(&subject)) {
-                found.add(&self.candidates_of(&subject));
+            // At DELETE both are the same.
+            if !seen.is_some_and(|seen| Arc::ptr_eq(seen, object)) {
+                found.add(&self.candidates_of(&Subject::new(object, review)));
             }
-            seen = Some(subject);
+            seen = Some(object);
         }
         found.iter().collect()
     }
@@ -84,6 +88,10 @@ impl MatchIndex {
         for of_kind in [Some(&self.any_kind), self.by_kind.get(&gvk.kind)].into_iter().flatten() {
             of_kind.of(&gvk.group).for_each(|position| found.insert(position));
         }
+        self.labels.narrow(&mut found, subject.object.labels());
+        if let Some(labels) = subject.namespace_labels() {
+            self.namespace_labels.narrow(&mut found, labels);
+        }
         // What is in no namespace is neither held back nor let through by namespaces.
         let Some(namespace) = subject.namespace_name() else { return found };
         let mut here = self.anywhere.clone();
@@ -91,6 +99,50 @@ impl MatchIndex {
         self.excluded.matching(namespace).for_each(|position| here.remove(position));
         found.keep(&here);
         found
+    }
+}
+
+/// Positions of selectors under a label that each of them requires.
+#[derive(Debug, Default)]
+struct ByLabel {
+    /// Those that require none, or of which nothing is known.
+    free: Positions,
+    required: HashMap<String, ByValue>,
+}
+
+#[derive(Debug, Default)]
+struct ByValue {
+    any: Vec<usize>,
+    named: HashMap<String, Vec<usize>>,
+}
+
+impl ByLabel {
+    fn insert(&mut self, selector: Option<&LabelSelector>, position: usize) {
+        let Some((key, values)) = selector.and_then(LabelSelector::required) else {
+            self.free.insert(position);
+            return;
+        };
+        let of_key = self.required.entry(key.to_owned()).or_default();
+        match values {
+            None => push(&mut of_key.any, position),
+            Some(values) => {
+                values.iter().for_each(|value| push(of_key.named.entry(value.clone()).or_default(), position));
+            }
+        }
+    }
+
+    /// Leaves those that these labels do not rule out.
+    fn narrow(&self, found: &mut Positions, labels: Labels<'_>) {
+        if self.required.is_empty() {
+            return;
+        }
+        let mut possible = self.free.clone();
+        for key in labels.keys() {
+            let Some(of_key) = self.required.get(key) else { continue };
+            let named = labels.value(key).and_then(|value| of_key.named.get(value)).into_iter().flatten();
+            of_key.any.iter().chain(named).for_each(|position| possible.insert(*position));
+        }
+        found.keep(&possible);
     }
 }
 
@@ -213,8 +265,6 @@ impl Positions {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -279,25 +329,67 @@ mod tests {
         let groups = || texts(&["", "apps", "*"]);
         let kinds = || texts(&["Pod", "Namespace", "Node", "*"]);
         let namespaces = || texts(&["shop", "bank", "sh*", "*op", "*o*", "*", "**", "", "a*b", "*é", "é*"]);
-        let selector = json!({"matchLabels": {"a": "b"}});
+        let selectors = || {
+            let expression = |operator: &str, values: &[&str]| {
+                let mut value = json!({"key": "a", "operator": operator});
+                if !values.is_empty() {
+                    value["values"] = json!(values);
+                }
+                json!({"matchExpressions": [value]})
+            };
+            prop::sample::select(vec![
+                None,
+                Some(json!({"matchLabels": {"a": "b"}})),
+                Some(json!({"matchLabels": {"a": "b", "c": "d"}})),
+                Some(json!({"matchLabels": {"a": ""}})),
+                Some(json!({})),
+                Some(expression("In", &["b", "c"])),
+                Some(expression("NotIn", &["b"])),
+                Some(expression("Exists", &[])),
+                Some(expression("DoesNotExist", &[])),
+            ])
+        };
         let kinds = prop::collection::vec((groups(), kinds()), 0..3);
-        let selectors = prop::sample::select(vec![None, Some(selector)]);
-        (kinds, namespaces(), namespaces(), selectors).prop_map(|(kinds, included, excluded, selector)| {
-            let kinds: Vec<Value> =
-                kinds.into_iter().map(|(groups, kinds)| json!({"apiGroups": groups, "kinds": kinds})).collect();
-            let mut value = json!({"kinds": kinds, "namespaces": included, "excludedNamespaces": excluded});
-            if let Some(selector) = selector {
-                value["namespaceSelector"] = selector;
-            }
-            value
-        })
+        (kinds, namespaces(), namespaces(), selectors(), selectors()).prop_map(
+            |(kinds, included, excluded, one, other)| {
+                let kinds: Vec<Value> =
+                    kinds.into_iter().map(|(groups, kinds)| json!({"apiGroups": groups, "kinds": kinds})).collect();
+                let mut value = json!({"kinds": kinds, "namespaces": included, "excludedNamespaces": excluded});
+                for (key, selector) in [("labelSelector", one), ("namespaceSelector", other)] {
+                    if let Some(selector) = selector {
+                        value[key] = selector;
+                    }
+                }
+                value
+            },
+        )
+    }
+
+    fn labels() -> impl Strategy<Value = Value> {
+        let labels = [
+            json!(null),
+            json!({}),
+            json!({"a": null}),
+            json!({"a": 5}),
+            json!({"a": "b"}),
+            json!({"a": "c"}),
+            json!({"a": "b", "c": "d"}),
+        ];
+        prop::sample::select(labels.to_vec())
+    }
+
+    fn labelled(object: &Object, labels: &Value) -> Object {
+        let mut value = object.value().clone();
+        value["metadata"]["labels"] = labels.clone();
+        Object::from_value(value).unwrap()
     }
 
     fn objects() -> impl Strategy<Value = Object> {
         let group = prop::sample::select(vec!["", "apps", "batch"]);
         let kind = prop::sample::select(vec!["Pod", "Namespace", "Node"]);
         let namespace = prop::sample::select(vec!["", "shop", "bank", "é", "aé", "o"]);
-        (group, kind, namespace).prop_map(|(group, kind, namespace)| object(group, kind, namespace))
+        (group, kind, namespace, labels())
+            .prop_map(|(group, kind, namespace, labels)| labelled(&object(group, kind, namespace), &labels))
     }
 
     proptest! {
@@ -307,11 +399,12 @@ mod tests {
             all in prop::collection::vec(criteria(), 1..80),
             new in objects(),
             old in prop::option::of(objects()),
-            namespace in prop::option::of(prop::sample::select(vec!["shop", "bank"])),
+            namespace in prop::option::of((prop::sample::select(vec!["shop", "bank"]), labels())),
         ) {
             let (all, index) = index(&all);
-            let namespace = namespace.map(|name| {
-                let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            let namespace = namespace.map(|(name, labels)| {
+                let metadata = json!({"name": name, "labels": labels});
+                let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
                 Arc::new(ReviewedObject::from(&Object::from_value(value).unwrap()))
             });
             let mut review = Review::of_object(&new, namespace);
@@ -321,8 +414,8 @@ mod tests {
                 let is_candidate = found.contains(&position);
                 let outcome = matches(criteria, &review);
                 prop_assert!(is_candidate || outcome == Ok(false), "{criteria:?} is left out");
-                let is_constant = criteria.namespace_selector.is_none();
-                prop_assert!(!is_candidate || !is_constant || outcome == Ok(true), "{criteria:?} stays");
+                let has_selector = criteria.namespace_selector.is_some() || criteria.label_selector.is_some();
+                prop_assert!(!is_candidate || has_selector || outcome == Ok(true), "{criteria:?} stays");
             }
         }
     }

@@ -6,18 +6,29 @@ mod index;
 use thiserror::Error;
 
 use crate::model::api::{Match, Scope};
+use crate::model::object::{Labels, quote};
 use crate::model::review::{Review, ReviewedObject, Source};
 
 pub use index::MatchIndex;
 
-/// Why it cannot be told whether a constraint applies. Such a constraint is violated: it must not be evaded.
+/// That it cannot be told whether a constraint applies. Such a constraint is violated: it must not be evaded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("error matching the requested object: {object} :failed to run Match criteria: {cause}")]
+pub struct MatchFailure {
+    /// Name of the object that was being matched; empty when the API server is to make it up.
+    pub object: String,
+    /// Why.
+    pub cause: MatchError,
+}
+
+/// Why it cannot be told whether a constraint applies.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MatchError {
     /// `namespaceSelector` needs the labels of a namespace that is not known.
     #[error("namespace selector for namespace-scoped object but missing Namespace")]
     NamespaceMissing,
     /// `source` is neither `All` nor `Generated` nor `Original`.
-    #[error("invalid source field {0:?}")]
+    #[error("invalid source field {}", quote(.0))]
     InvalidSource(String),
 }
 
@@ -25,9 +36,10 @@ pub enum MatchError {
 ///
 /// # Errors
 /// When it cannot be told; the first object that errs decides.
-pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchError> {
+pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchFailure> {
     for object in review.objects() {
-        if Subject::new(object, review).matches(criteria)? {
+        let failure = |cause| MatchFailure { object: object.name().to_owned(), cause };
+        if Subject::new(object, review).matches(criteria).map_err(failure)? {
             return Ok(true);
         }
     }
@@ -44,12 +56,6 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn new(object: &'a ReviewedObject, review: &'a Review) -> Self {
         Self { object, namespace: review.namespace_object.as_deref(), source: review.source }
-    }
-
-    /// Whether an index finds the same for both.
-    fn is_indexed_as(&self, other: &Self) -> bool {
-        let (one, two) = (self.object.gvk(), other.object.gvk());
-        (&one.group, &one.kind, self.namespace_name()) == (&two.group, &two.kind, other.namespace_name())
     }
 
     /// In Gatekeeper's order: a criterion that fails early hides the error of a later one.
@@ -94,13 +100,15 @@ impl<'a> Subject<'a> {
         included && !criteria.excluded_namespaces.iter().any(|one| one.matches(name))
     }
 
+    /// What `namespaceSelector` looks at; `None` where it needs none or cannot tell.
+    fn namespace_labels(&self) -> Option<Labels<'_>> {
+        if self.object.is_namespace() { Some(self.object.labels()) } else { self.namespace.map(ReviewedObject::labels) }
+    }
+
     fn namespace_selector_matches(&self, criteria: &Match) -> Result<bool, MatchError> {
         let Some(selector) = &criteria.namespace_selector else { return Ok(true) };
-        if self.object.is_namespace() {
-            return Ok(selector.matches(self.object.labels()));
-        }
-        match (self.namespace, self.object.namespace()) {
-            (Some(namespace), _) => Ok(selector.matches(namespace.labels())),
+        match (self.namespace_labels(), self.object.namespace()) {
+            (Some(labels), _) => Ok(selector.matches(labels)),
             (None, "") => Ok(true),
             (None, _) => Err(MatchError::NamespaceMissing),
         }
@@ -149,7 +157,7 @@ mod tests {
         object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))
     }
 
-    fn run(criteria: &Value, review: &Review) -> Result<bool, MatchError> {
+    fn run(criteria: &Value, review: &Review) -> Result<bool, MatchFailure> {
         let mut errors = Vec::new();
         let criteria = Match::parse(criteria, FieldPath::root(), &mut errors);
         assert!(errors.is_empty(), "{errors:?}");
@@ -212,7 +220,8 @@ mod tests {
     fn an_unknown_namespace_is_an_error_unless_something_else_fails_first() {
         let review = Review::of_object(&pod(), None);
         let selector = json!({"namespaceSelector": {"matchLabels": {"team": "a"}}});
-        assert_eq!(run(&selector, &review), Err(MatchError::NamespaceMissing));
+        let failure = run(&selector, &review).unwrap_err();
+        assert_eq!(failure, MatchFailure { object: "web-1".to_owned(), cause: MatchError::NamespaceMissing });
         let mut earlier = selector;
         earlier["kinds"] = json!([{"kinds": ["Service"]}]);
         check(earlier, &review, false);

@@ -12,6 +12,7 @@ use std::thread::ScopedJoinHandle;
 use thiserror::Error;
 
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
+use crate::model::api::schema::Schema;
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
 use crate::policy::engine::{
@@ -103,7 +104,10 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     store.meters = meters;
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
-    Policies { revision: store.revision.clone(), templates, waiting, constraints, index, indexed, errors }
+    errors.extend_from_slice(store.configs.errors());
+    let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
+    let traces = store.configs.traces().to_vec();
+    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, traces, errors }
 }
 
 /// Templates that compile.
@@ -242,18 +246,22 @@ fn is_same_policy(before: &Object, now: &Object) -> bool {
         && [&["spec"][..], &["metadata", "labels"]].iter().all(|path| before.field(path) == now.field(path))
 }
 
-fn compile_template(object: &Object, options: BuildOptions) -> Result<CompiledTemplate, Vec<ResourceError>> {
+pub(super) fn compile_template(object: &Object, options: BuildOptions) -> Result<CompiledTemplate, Vec<ResourceError>> {
     let key = object.key();
-    let template = ConstraintTemplate::parse(object.clone())
-        .map_err(|errors| field_errors(&key, "create_error", "invalid ConstraintTemplate: ", &errors))?;
-    let (schema, mut crd_errors) = constraint_schema(template.parameters.as_ref());
-    crd_errors.extend(template.name_errors());
-    if !crd_errors.is_empty() {
-        return Err(field_errors(&key, "create_error", "invalid ConstraintTemplate: ", &crd_errors));
-    }
+    let (template, schema) = read_template(object)?;
     let program = Program::compile(&template.source, options.compile)
         .map_err(|errors| errors.iter().map(|error| ingest_error(&key, error)).collect::<Vec<_>>())?;
     Ok(CompiledTemplate { template, program: Arc::new(program), schema })
+}
+
+/// All of a template but its code.
+pub(super) fn read_template(object: &Object) -> Result<(ConstraintTemplate, Schema), Vec<ResourceError>> {
+    let invalid =
+        |errors: &[FieldError]| field_errors(&object.key(), "create_error", "invalid ConstraintTemplate: ", errors);
+    let template = ConstraintTemplate::parse(object.clone()).map_err(|errors| invalid(&errors))?;
+    let (schema, mut crd_errors) = constraint_schema(template.parameters.as_ref());
+    crd_errors.extend(template.name_errors());
+    if crd_errors.is_empty() { Ok((template, schema)) } else { Err(invalid(&crd_errors)) }
 }
 
 fn ingest_error(key: &ObjectKey, error: &CompileError) -> ResourceError {
@@ -358,7 +366,7 @@ fn is_reusable(before: &CompiledConstraint, object: &Arc<Object>, template: &Com
         && (Arc::ptr_eq(&before.source, object) || is_same(object))
 }
 
-fn compile_constraint(
+pub(super) fn compile_constraint(
     object: &Arc<Object>,
     template: &CompiledTemplate,
     meter: Arc<Meter>,
@@ -393,7 +401,7 @@ fn compile_constraint(
     }
 }
 
-fn missing_template(object: &Object, kind: &str, help: &str) -> ResourceError {
+pub(super) fn missing_template(object: &Object, kind: &str, help: &str) -> ResourceError {
     let lower = kind.to_lowercase();
     ResourceError {
         key: object.key(),

@@ -1,20 +1,25 @@
 //! One consistent world: everything a request is judged by, immutable, swapped as a whole.
 
 mod build;
+mod check;
+mod configs;
 mod handle;
 mod store;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::api::{Constraint, ConstraintTemplate};
+use crate::model::api::{Constraint, ConstraintTemplate, Trace};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
+use crate::policy::exclusion::Exclusions;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
+pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
@@ -41,6 +46,8 @@ struct Policies {
     index: MatchIndex,
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
+    exclusions: Exclusions,
+    traces: Vec<Trace>,
     errors: Vec<ResourceError>,
 }
 
@@ -88,6 +95,16 @@ impl Snapshot {
     /// Whether the templates and constraints of both are one and the same, and what is wrong with them.
     pub fn has_policies_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
+    /// Namespaces that are left alone.
+    pub fn exclusions(&self) -> &Exclusions {
+        &self.policies.exclusions
+    }
+
+    /// Requests whose evaluation is to be logged.
+    pub fn traces(&self) -> &[Trace] {
+        &self.policies.traces
     }
 
     /// Templates in force, by kind of constraint.

@@ -1,9 +1,10 @@
 //! The resources as they are in the cluster or in files, valid or not. One writer applies changes to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use super::configs::Configs;
+use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, Process, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::review::ReviewedObject;
 use crate::policy::engine::{Meters, Pool};
@@ -44,6 +45,8 @@ pub enum ReplacedKind {
     Constraints(String),
     /// All Namespaces.
     Namespaces,
+    /// All Configs.
+    Configs,
     /// All objects of one kind in the inventory.
     Synced(GroupVersionKind),
 }
@@ -53,10 +56,15 @@ pub enum ReplacedKind {
 pub struct Store {
     pub(super) templates: BTreeMap<String, Arc<Object>>,
     pub(super) constraints: BTreeMap<(String, String), Arc<Object>>,
+    pub(super) configs: Configs,
     pub(super) namespaces: Arc<BTreeMap<String, Arc<ReviewedObject>>>,
     pub(super) inventory: Inventory,
     /// What is kept of the objects in the inventory.
     pub(super) kept: Kept,
+    /// Kinds of which there are objects that a Config excludes from the inventory.
+    left_out: BTreeSet<GroupVersionKind>,
+    /// Those of them that a Config does not exclude any more.
+    to_list: BTreeSet<GroupVersionKind>,
     /// What objects of the inventory share.
     pool: Pool,
     /// Which constraint is counted where.
@@ -81,9 +89,12 @@ impl Default for Store {
         Self {
             templates: BTreeMap::new(),
             constraints: BTreeMap::new(),
+            configs: Configs::default(),
             namespaces: Arc::default(),
             inventory: Inventory::default(),
             kept: Kept::whole_objects(),
+            left_out: BTreeSet::new(),
+            to_list: BTreeSet::new(),
             pool: Pool::default(),
             meters: Meters::default(),
             revision: Revision::default(),
@@ -98,12 +109,22 @@ impl Store {
         Self { kept: Kept::what_is_read(), ..Self::default() }
     }
 
+    /// Goes by the Config of that namespace.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Self { configs: Configs::in_namespace(namespace), ..self }
+    }
+
     /// Applies one change. Resources of other kinds are ignored.
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Apply(object) => self.put(object),
             Change::Delete(key) => self.take(&key),
             Change::Replace(kind, objects) => self.replace(&kind, objects),
+            Change::Sync(object) if self.is_left_out(&object) => {
+                self.left_out.insert(object.gvk().clone());
+                self.inventory.remove(&object.key());
+            }
             Change::Sync(object) => {
                 let fields = self.kept.of_object(object.gvk());
                 self.inventory.insert(&object, &fields, &mut self.pool);
@@ -112,17 +133,47 @@ impl Store {
         }
     }
 
-    /// Kinds that a [`Change::Replace`] is wanted of, each told once: a policy waits for fields that were not kept.
+    /// Kinds that a [`Change::Replace`] is wanted of, each told once: a policy waits for fields that were not kept, or
+    /// objects were left out that a Config does not exclude any more.
     pub fn take_kinds_to_list(&mut self) -> Vec<GroupVersionKind> {
-        self.kept.take_to_list()
+        let mut kinds = std::mem::take(&mut self.to_list);
+        kinds.extend(self.kept.take_to_list());
+        kinds.into_iter().collect()
     }
 
-    fn replace(&mut self, kind: &ReplacedKind, objects: Vec<Object>) {
+    fn is_left_out(&self, object: &Object) -> bool {
+        let exclusions = self.configs.exclusions();
+        exclusions.excludes_object(Process::Sync, object.gvk(), object.namespace(), object.name())
+    }
+
+    /// Changes Configs. What they exclude from now on leaves the inventory at once; what they do not exclude any more
+    /// comes with the next list of its kind. The rest stays as it is.
+    fn change_configs(&mut self, change: impl FnOnce(&mut Configs)) {
+        let before = self.configs.exclusions().of(Process::Sync).to_vec();
+        change(&mut self.configs);
+        self.revision = Revision::default();
+        let exclusions = self.configs.exclusions();
+        if exclusions.of(Process::Sync) != before {
+            self.to_list.append(&mut self.left_out);
+            self.left_out = self.inventory.retain_namespaces(|name| !exclusions.excludes(Process::Sync, name));
+        }
+    }
+
+    fn replace(&mut self, kind: &ReplacedKind, mut objects: Vec<Object>) {
         match kind {
+            ReplacedKind::Configs => return self.change_configs(|configs| configs.replace(objects)),
             ReplacedKind::Templates => self.templates.clear(),
             ReplacedKind::Namespaces => self.namespaces = Arc::default(),
             ReplacedKind::Constraints(kind) => self.constraints.retain(|(one, _), _| one != kind),
             ReplacedKind::Synced(gvk) => {
+                let all = objects.len();
+                objects.retain(|object| !self.is_left_out(object));
+                self.to_list.remove(gvk);
+                if objects.len() < all {
+                    self.left_out.insert(gvk.clone());
+                } else {
+                    self.left_out.remove(gvk);
+                }
                 let (fields, was_awaited) = self.kept.of_list(gvk);
                 self.inventory.replace(gvk, &objects, &fields, &mut self.pool);
                 if was_awaited {
@@ -147,6 +198,11 @@ impl Store {
         self.constraints.values()
     }
 
+    /// Configs as they are, ordered by namespace and name.
+    pub fn configs(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.configs.all()
+    }
+
     fn put(&mut self, object: Object) {
         let name = object.name().to_owned();
         match object.gvk().group.as_str() {
@@ -158,6 +214,7 @@ impl Store {
                 self.constraints.insert((object.gvk().kind.clone(), name), Arc::new(object));
                 self.revision = Revision::default();
             }
+            CONFIG_GROUP if object.gvk().kind == "Config" => self.change_configs(|configs| configs.put(object)),
             "" if object.is_namespace() => {
                 Arc::make_mut(&mut self.namespaces).insert(name, Arc::new(ReviewedObject::from(&object)));
             }
@@ -175,9 +232,11 @@ impl Store {
                 self.constraints.remove(&(key.gvk.kind.clone(), key.name.clone()));
                 self.revision = Revision::default();
             }
-            _ => {
+            CONFIG_GROUP if key.gvk.kind == "Config" => self.change_configs(|configs| configs.take(key)),
+            "" if key.gvk.kind == "Namespace" => {
                 Arc::make_mut(&mut self.namespaces).remove(&key.name);
             }
+            _ => {}
         }
     }
 }

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::watches::{self, Watched, core_resource, resource};
-use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{Change, ReplacedKind};
 use crate::server::FeedEvent;
@@ -57,6 +57,8 @@ struct Running {
 /// Watches, and what they have said so far.
 pub(super) struct Feed {
     client: Client,
+    /// Whose Config counts.
+    namespace: String,
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
     metrics: Arc<Metrics>,
@@ -74,12 +76,14 @@ pub(super) struct Feed {
 impl Feed {
     pub(super) fn new(
         client: Client,
+        namespace: String,
         sender: mpsc::Sender<FeedEvent>,
         known_crds: watch::Sender<KnownCrds>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             client,
+            namespace,
             sender,
             known_crds,
             metrics,
@@ -156,7 +160,13 @@ impl Feed {
             (Topic::Constraints(kind), watched) => policy_changes(ReplacedKind::Constraints(kind.clone()), watched),
             (Topic::Synced(gvk), watched) => synced_changes(gvk, watched),
             (Topic::Crds, watched) => self.take_crds(watched),
-            (Topic::Configs | Topic::SyncSets, watched) => self.take_sync_wishes(&topic, watched).await,
+            (Topic::Configs, watched) => {
+                // First what is excluded, then what is synced besides.
+                let mut changes = policy_changes(ReplacedKind::Configs, watched.clone());
+                changes.extend(self.take_sync_wishes(&topic, watched).await);
+                changes
+            }
+            (Topic::SyncSets, watched) => self.take_sync_wishes(&topic, watched).await,
         };
         self.awaited.remove(&topic);
         self.send(changes).await?;
@@ -233,11 +243,13 @@ impl Feed {
         match watched {
             Watched::All(objects) => {
                 let kind = if *topic == Topic::Configs { "Config" } else { "SyncSet" };
+                let wishes = objects.iter().map(|object| (object.key(), self.wished_kinds(object)));
+                let wishes: Vec<_> = wishes.collect();
                 self.sync_wishes.retain(|key, _| key.gvk.kind != kind);
-                self.sync_wishes.extend(objects.iter().map(|object| (object.key(), wished_kinds(object))));
+                self.sync_wishes.extend(wishes);
             }
             Watched::Applied(object) => {
-                self.sync_wishes.insert(object.key(), wished_kinds(&object));
+                self.sync_wishes.insert(object.key(), self.wished_kinds(&object));
             }
             Watched::Deleted(key) => {
                 self.sync_wishes.remove(&key);
@@ -256,6 +268,24 @@ impl Feed {
         }
         self.count_watches();
         changes
+    }
+
+    /// `spec.sync.syncOnly` of the Config that counts, of one that cannot be read as it was before; or `spec.gvks` of a
+    /// SyncSet, as far as it can be read.
+    fn wished_kinds(&self, object: &Object) -> Vec<GroupVersionKind> {
+        if object.gvk().kind == "Config" {
+            if object.name() != CONFIG_NAME || object.namespace() != self.namespace {
+                return Vec::new();
+            }
+            // What is wrong with it, its status says.
+            let before = || self.sync_wishes.get(&object.key()).cloned().unwrap_or_default();
+            return Config::parse(object).map_or_else(|_| before(), |config| config.sync_only);
+        }
+        let (kinds, errors) = parse_sync_set(object);
+        for error in errors {
+            warn!(resource = %object.key(), %error, "an entry of a SyncSet is no kind; it is passed over");
+        }
+        kinds
     }
 
     /// Starts watching every kind that is wished for, not watched yet, and known to the API server.
@@ -306,22 +336,4 @@ fn established_kind(crd: &Object) -> Option<String> {
     });
     let kind = crd.field(&["spec", "names", "kind"])?.as_str()?;
     (is_established && !crd.is_terminating()).then(|| kind.to_owned())
-}
-
-/// `spec.sync.syncOnly` of the Config named `config`, or `spec.gvks` of a SyncSet.
-fn wished_kinds(object: &Object) -> Vec<GroupVersionKind> {
-    let list = match object.gvk().kind.as_str() {
-        "Config" if object.name() != "config" => None,
-        "Config" => object.field(&["spec", "sync", "syncOnly"]),
-        _ => object.field(&["spec", "gvks"]),
-    };
-    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let entries = list.and_then(Value::as_array).into_iter().flatten();
-    entries
-        .map(|entry| GroupVersionKind {
-            group: text(entry, "group"),
-            version: text(entry, "version"),
-            kind: text(entry, "kind"),
-        })
-        .collect()
 }

@@ -1,11 +1,13 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
 mod admission_events;
+mod certificates;
 mod constraint_crds;
 mod departed;
 mod events;
 mod feed;
 mod lease;
+mod namespaces;
 mod status;
 mod watches;
 
@@ -14,12 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
 
 use super::admission_events::AdmissionEvent;
+use super::certificates::{Certificates, RotationOptions};
 use super::operations::{Operation, Operations};
 use super::telemetry::metrics::Metrics;
 use super::writer::Report;
@@ -27,8 +30,8 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
-/// A Namespace is looked up while an API server waits: not for long.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
+pub(super) use namespaces::fetch_namespace;
+
 /// A shutdown waits no longer than this for the API server.
 const RELEASE_LIMIT: Duration = Duration::from_secs(4);
 /// Names this process in the API server's record of who set which field, and in Events.
@@ -41,10 +44,12 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// Name of this process in `status.byPod` (`POD_NAME`).
     pub pod_name: String,
-    /// Namespace that the process runs in (`POD_NAMESPACE`).
+    /// Namespace that the process runs in (`POD_NAMESPACE`): whose Config counts, and where its Leases are.
     pub pod_namespace: String,
     /// `--operation`: what it does, and is listed as doing.
     pub operations: Operations,
+    /// How certificates are kept in the cluster; absent with `--disable-cert-rotation`.
+    pub rotation: Option<RotationOptions>,
 }
 
 /// The loops that keep the process and the cluster in step, and what they work with.
@@ -73,9 +78,17 @@ impl Released {
     }
 }
 
-/// Makes a client. Nothing is asked of the API server yet: it may come up later than we do.
-pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeError> {
-    let config = match &options.kubeconfig {
+/// Clients of the API server.
+pub(super) struct Clients {
+    /// Asks again when the API server is too busy.
+    pub(super) patient: Client,
+    /// Says at once what the API server said.
+    pub(super) hasty: Client,
+}
+
+/// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
+pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeError> {
+    let mut config = match &options.kubeconfig {
         Some(path) => {
             let failed = |error| ServeError::Client(format!("--kubeconfig {}: {error}", path.display()));
             let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
@@ -86,17 +99,20 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Client, ServeErr
             ServeError::Client(format!("no in-cluster configuration: {error}; {help}"))
         })?,
     };
-    Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()))
+    let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
+    let patient = client(config.clone())?;
+    config.default_retry = false;
+    Ok(Clients { patient, hasty: client(config)? })
 }
 
-/// A Namespace, from the API server itself.
-pub(super) async fn fetch_namespace(client: Client, name: &str) -> Result<Object, String> {
-    let resource = watches::core_resource("Namespace", "namespaces");
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let found = tokio::time::timeout(LOOKUP_LIMIT, api.get(name)).await;
-    let object = found.map_err(|_| format!("namespace {name}: the API server did not answer in time"))?;
-    let object = object.map_err(|error| format!("namespace {name}: {error}"))?;
-    to_object(object, &resource).map_err(|error| format!("namespace {name}: {error}"))
+/// Keeps certificates for ever, and says when there is one that the API server trusts.
+pub(super) async fn keep_certificates(
+    client: Client,
+    options: RotationOptions,
+    certificates: Certificates,
+    ready: watch::Sender<bool>,
+) {
+    certificates::run(client, options, certificates, ready).await;
 }
 
 impl Loops {
@@ -108,7 +124,8 @@ impl Loops {
     ) -> (Tasks, Released) {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
-        let feed = feed::Feed::new(self.client.clone(), sender, crd_sender, self.metrics.clone());
+        let namespace = self.options.pod_namespace.clone();
+        let feed = feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, self.metrics.clone());
         let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {

@@ -1,4 +1,4 @@
-//! `status.byPod` of templates and constraints: what this process makes of them, written only when it changed.
+//! `status.byPod` of templates, constraints and Configs: what this process makes of them, written only when it changed.
 //!
 //! Each process owns the entry with its own id and leaves the others alone; a conflicting write is tried again on the
 //! newer object, which the watch brings.
@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::ClusterOptions;
 use super::watches::resource;
+use crate::model::api::{CONFIG_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::policy::snapshot::{ErrorPlace, ResourceError, Snapshot, SnapshotHandle};
 use crate::server::writer::{Report, ResourceState};
@@ -83,10 +84,16 @@ async fn write(client: &Client, options: &ClusterOptions, state: &ResourceState)
 /// Whether nothing is left to do.
 pub(super) async fn patch(client: &Client, object: &Object, status: &Value) -> bool {
     let gvk = object.gvk();
-    let plural =
-        if gvk.kind == "ConstraintTemplate" { "constrainttemplates".to_owned() } else { gvk.kind.to_lowercase() };
-    let api: Api<DynamicObject> =
-        Api::all_with(client.clone(), &resource(&gvk.group, &gvk.version, &gvk.kind, &plural));
+    let plural = match Subject::of(object) {
+        Subject::Template => "constrainttemplates".to_owned(),
+        Subject::Constraint => gvk.kind.to_lowercase(),
+        Subject::Config => "configs".to_owned(),
+    };
+    let resource = resource(&gvk.group, &gvk.version, &gvk.kind, &plural);
+    let api: Api<DynamicObject> = match object.namespace() {
+        "" => Api::all_with(client.clone(), &resource),
+        namespace => Api::namespaced_with(client.clone(), namespace, &resource),
+    };
     // With the version that was read, a status that somebody else wrote meanwhile is not overwritten.
     let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": status});
     match api.patch_status(object.name(), &PatchParams::default(), &Patch::Merge(&patch)).await {
@@ -99,11 +106,29 @@ pub(super) async fn patch(client: &Client, object: &Object, status: &Value) -> b
     }
 }
 
+/// What a status is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Template,
+    Constraint,
+    Config,
+}
+
+impl Subject {
+    fn of(object: &Object) -> Self {
+        match object.gvk().group.as_str() {
+            TEMPLATES_GROUP => Self::Template,
+            CONFIG_GROUP => Self::Config,
+            _ => Self::Constraint,
+        }
+    }
+}
+
 /// The fields of `status` to change; `None` when they say so already.
 fn new_status(options: &ClusterOptions, state: &ResourceState) -> Option<Value> {
     let object = &state.object;
-    let is_template = object.gvk().kind == "ConstraintTemplate";
-    let entry = pod_entry(options, state, is_template);
+    let is_template = Subject::of(object) == Subject::Template;
+    let entry = pod_entry(options, state);
     let current = entries(object);
     let mut entries: Vec<Value> = current.iter().filter(|one| id(one) != options.pod_name).cloned().collect();
     entries.push(entry);
@@ -126,30 +151,39 @@ pub(super) fn id(entry: &Value) -> &str {
     entry.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn pod_entry(options: &ClusterOptions, state: &ResourceState, is_template: bool) -> Value {
+fn pod_entry(options: &ClusterOptions, state: &ResourceState) -> Value {
     let object: &Object = &state.object;
+    let subject = Subject::of(object);
     let mut entry = Map::new();
     entry.insert("id".to_owned(), options.pod_name.as_str().into());
     entry.insert("observedGeneration".to_owned(), object.generation().into());
     entry.insert("operations".to_owned(), options.operations.names().into());
-    let uid_key = if is_template { "templateUID" } else { "constraintUID" };
+    let uid_key = match subject {
+        Subject::Template => "templateUID",
+        Subject::Constraint => "constraintUID",
+        Subject::Config => "configUID",
+    };
     entry.insert(uid_key.to_owned(), object.uid().into());
-    if !is_template {
+    if subject == Subject::Constraint {
         entry.insert("enforced".to_owned(), state.is_in_force.into());
     }
     if !state.errors.is_empty() {
-        entry.insert("errors".to_owned(), state.errors.iter().map(error_entry).collect());
+        entry.insert("errors".to_owned(), state.errors.iter().map(|error| error_entry(error, subject)).collect());
     }
     Value::Object(entry)
 }
 
-fn error_entry(error: &ResourceError) -> Value {
+fn error_entry(error: &ResourceError, subject: Subject) -> Value {
+    let suffix = if error.previous_in_force { "; the previous version stays in force" } else { "" };
+    let message = format!("{}{suffix}", error.message);
+    if subject == Subject::Config {
+        return json!({"type": error.code, "message": message});
+    }
     let location = match &error.place {
         ErrorPlace::Field(path) => path.to_string(),
         ErrorPlace::Text { field, line, column } => format!("{field}:{line}:{column}"),
     };
-    let suffix = if error.previous_in_force { "; the previous version stays in force" } else { "" };
-    json!({"code": error.code, "message": format!("{}{suffix}", error.message), "location": location})
+    json!({"code": error.code, "message": message, "location": location})
 }
 
 #[cfg(test)]
@@ -162,6 +196,7 @@ mod tests {
             pod_name: "pod-b".to_owned(),
             pod_namespace: "admit-system".to_owned(),
             operations: crate::server::Operations::default(),
+            rotation: None,
         }
     }
 
@@ -179,6 +214,21 @@ mod tests {
         let ids: Vec<_> = status["byPod"].as_array().unwrap().iter().map(|entry| entry["id"].clone()).collect();
         assert_eq!((ids, &status["created"]), (vec![json!("pod-a"), json!("pod-b"), json!("pod-c")], &json!(true)));
         assert_eq!(new_status(&options(), &state(status, vec![])), None);
+    }
+
+    #[test]
+    fn a_config_has_its_own_kind_of_entry() {
+        let config = json!({"apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
+            "metadata": {"name": "a", "namespace": "shop", "uid": "u2", "generation": 1}});
+        let object = Arc::new(Object::from_value(config).unwrap());
+        let (key, place) = (object.key(), ErrorPlace::Field(FieldPath::root()));
+        let error = ResourceError { key, code: "ignored", message: "no".to_owned(), place, previous_in_force: false };
+        let status = new_status(&options(), &ResourceState { object, errors: vec![error], is_in_force: false });
+        assert_eq!(
+            status,
+            Some(json!({"byPod": [{"id": "pod-b", "observedGeneration": 1, "operations": ["webhook"],
+                "configUID": "u2", "errors": [{"type": "ignored", "message": "no"}]}]}))
+        );
     }
 
     #[test]

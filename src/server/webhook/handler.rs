@@ -1,55 +1,60 @@
-//! One request from its first byte to its answer.
-//!
-//! Whatever an API server can send is answered with a verdict, so that no failure policy is ever asked: a request that
-//! is too large or nests too deep is refused, not failed. What no API server sends gets an HTTP error, with the same body.
+//! `/v1/admit`: one request from its body to its verdict.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use kube::Client;
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use super::Reporter;
-use crate::model::api::EnforcementPoint;
-use crate::model::object::JsonError;
-use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, Review, ReviewError, ReviewedObject};
+use super::namespaces::{Namespaces, UnknownNamespace};
+use super::trace::Tracer;
+use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
+use crate::model::api::{EnforcementPoint, Process};
+use crate::model::review::{
+    AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
+};
 use crate::policy::engine::Deadline;
+use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, validate};
-use crate::policy::snapshot::{Snapshot, SnapshotHandle};
+use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
-use crate::server::cluster::fetch_namespace;
 use crate::server::telemetry::metrics::Metrics;
 
-/// What the API server waits at most, when it does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Kept back from the API server's timeout for the way to it.
-const TIMEOUT_MARGIN: Duration = Duration::from_millis(100);
-
-/// Where a Namespace is looked up that the snapshot does not have (yet).
-#[derive(Clone)]
-pub(in crate::server) enum NamespaceSource {
-    /// Nowhere: policies come from files.
-    None,
-    /// The API server.
-    Cluster(Client),
-}
+/// The most that an API server may be told to wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Judges admission requests.
 pub(super) struct Admission {
     snapshots: Arc<SnapshotHandle>,
-    namespaces: NamespaceSource,
+    namespaces: Namespaces,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
+    /// One at a time: they are rare, and none may take the processors from requests.
+    compilations: Arc<Semaphore>,
+    own_rules: OwnRules,
+    tracer: Tracer,
     max_request_bytes: usize,
     evaluation_limit: Duration,
     reporter: Reporter,
     own_accounts: [String; 2],
+}
+
+/// A request on its way.
+struct Pending {
+    api_version: String,
+    review: Review,
+    passed: Passed,
+}
+
+/// How far a request got on a thread.
+enum Step {
+    Done(Box<Answer>),
+    Compile(Box<Pending>),
+    /// It needs its Namespace.
+    LookUp(Box<Pending>, UnknownNamespace),
 }
 
 struct Answer {
@@ -57,15 +62,30 @@ struct Answer {
     is_dry_run: bool,
     /// Whether Gatekeeper's metrics count it.
     is_counted: bool,
-    status: StatusCode,
-    body: Vec<u8>,
+    reply: Reply,
+}
+
+impl Pending {
+    fn without_namespace(&self, message: &str) -> Answer {
+        let text = format!("failed to create augmentedReview: {message}");
+        failed(Some(&self.api_version), &self.review.uid, &text)
+    }
+
+    fn refused(&self, Refusal { code, message }: &Refusal) -> Answer {
+        let Review { kind, operation, .. } = &self.review;
+        let (name, operation) = (self.review.display_name(), operation.map(Operation::as_str));
+        info!(code, resource = %kind, name, operation, username = self.review.username(), message, "policy refused");
+        let response = AdmissionResponse::error(*code, message.as_str());
+        let answer = answered(Some(&self.api_version), &self.review, Decision::Error, &response);
+        Answer { is_counted: false, ..answer }
+    }
 }
 
 impl Admission {
     pub(super) fn new(
         options: &ServeOptions,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
     ) -> Self {
@@ -74,6 +94,13 @@ impl Admission {
             namespaces,
             metrics,
             slots: Arc::new(Semaphore::new(options.serving_threads)),
+            compilations: Arc::new(Semaphore::new(1)),
+            own_rules: OwnRules {
+                build: options.build,
+                admits_uncompilable: options.admits_uncompilable_templates,
+                namespace: options.pod_namespace.clone(),
+            },
+            tracer: Tracer::new(options.build),
             max_request_bytes: options.max_request_bytes,
             reporter,
             evaluation_limit: options.evaluation_limit,
@@ -87,163 +114,166 @@ impl Admission {
         let started = Instant::now();
         let timeout = request_timeout(request.uri());
         let deadline = Deadline::after(timeout.saturating_sub(TIMEOUT_MARGIN));
-        let answer = match self.read_body(request).await {
-            Ok(body) => Arc::clone(&self).answer(body, deadline, timeout).await,
+        let answer = match read_body(request, self.max_request_bytes).await {
+            Ok(body) => Arc::clone(&self).answer(body, deadline).await,
             Err(error) => rejected(&RejectedReview { api_version: None, uid: String::new(), error }),
         };
         if answer.is_counted {
             self.metrics.request(answer.decision, answer.is_dry_run, started.elapsed().as_secs_f64());
         }
-        (answer.status, [(header::CONTENT_TYPE, "application/json")], Body::from(answer.body)).into_response()
+        answer.reply.into_response()
     }
 
-    async fn read_body(&self, request: Request) -> Result<Vec<u8>, ReviewError> {
-        let found =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = found.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(ReviewError::ContentType { found: found.to_owned() });
-        }
-        let limit = self.max_request_bytes;
-        match Limited::new(request.into_body(), limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(ReviewError::TooLarge { limit }),
-            Err(error) => Err(ReviewError::Unreadable(error.to_string())),
+    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline) -> Answer {
+        let body = Arc::new(body);
+        match self.judge(&body, deadline).await {
+            Ok(answer) => *answer,
+            Err(text) => {
+                // Without the request's id the API server would not take it for an answer, and ask the failure policy.
+                let identified = tokio::task::spawn_blocking(move || identity(&body)).await;
+                let (version, uid) = identified.unwrap_or_default();
+                failed(version.as_deref(), &uid, text)
+            }
         }
     }
 
-    /// Waits for a free thread no longer than the API server waits for us, then judges on it.
-    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline, timeout: Duration) -> Answer {
-        let slots = Arc::clone(&self.slots);
-        let Ok(Ok(slot)) = tokio::time::timeout(timeout, slots.acquire_owned()).await else {
-            let text = "serving context canceled, aborting request";
-            return failed(None, "", text);
+    /// Judges. A template is compiled beside the threads that judge, one at a time: however long that takes, no other
+    /// request waits for it. A Namespace that has to be looked up is waited for without a thread.
+    async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, deadline: Deadline) -> Result<Box<Answer>, &'static str> {
+        let body = Arc::clone(body);
+        let mut step = self.on_thread(&self.slots, deadline, move |admission| admission.begin(&body, deadline)).await?;
+        loop {
+            let (pending, found) = match step {
+                Step::Done(answer) => return Ok(answer),
+                Step::Compile(pending) => match self.compile_in_time(pending, deadline).await? {
+                    Ok(pending) => (pending, None),
+                    Err(answer) => return Ok(answer),
+                },
+                Step::LookUp(pending, UnknownNamespace(name)) => {
+                    let until = deadline.instant().unwrap_or_else(|| Instant::now() + LONGEST_TIMEOUT);
+                    match self.namespaces.look_up(&name, until).await {
+                        Ok(namespace) => (pending, Some(namespace)),
+                        Err(message) => return Ok(Box::new(pending.without_namespace(&message))),
+                    }
+                }
+            };
+            let finish = move |admission: &Self| admission.finish(*pending, found.as_ref(), deadline);
+            step = self.on_thread(&self.slots, deadline, finish).await?;
+        }
+    }
+
+    async fn compile_in_time(
+        self: &Arc<Self>,
+        pending: Box<Pending>,
+        deadline: Deadline,
+    ) -> Result<Result<Box<Pending>, Box<Answer>>, &'static str> {
+        let compiled = self.on_thread(&self.compilations, deadline, move |admission| admission.compile(*pending));
+        let remaining = deadline.remaining().unwrap_or(LONGEST_TIMEOUT);
+        tokio::time::timeout(remaining, compiled).await.unwrap_or(Err(
+            "compiling the template takes longer than the request may; with --admit-uncompilable-templates it would be \
+             left for later",
+        ))
+    }
+
+    /// Runs work on a thread for it, once there is a free one.
+    async fn on_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        slots: &Arc<Semaphore>,
+        deadline: Deadline,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, &'static str> {
+        let patience = deadline.remaining().unwrap_or(Duration::MAX);
+        let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
+            return Err("serving context canceled, aborting request");
         };
-        let judged = tokio::task::spawn_blocking(move || {
+        let admission = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            self.judge(&body, deadline)
+            work(&admission)
         });
-        judged.await.unwrap_or_else(|panic| {
+        done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
-            failed(None, "", "panic: the request could not be judged [recovered]")
+            "panic: the request could not be judged [recovered]"
         })
     }
 
-    fn judge(&self, body: &[u8], deadline: Deadline) -> Answer {
-        let parsed = AdmissionReview::parse(body);
-        let AdmissionReview { api_version, mut review } = match parsed {
+    fn begin(&self, body: &[u8], deadline: Deadline) -> Step {
+        let AdmissionReview { api_version, review } = match AdmissionReview::parse(body) {
             Ok(parsed) => parsed,
-            Err(rejection) => return rejected(&rejection),
+            Err(rejection) => return Step::Done(Box::new(rejected(&rejection))),
         };
-        let version = Some(api_version.as_str());
         if self.own_accounts.iter().any(|account| account == review.username()) {
             let response = AdmissionResponse::allow("Gatekeeper does not self-manage");
-            return Answer { is_counted: false, ..answered(version, &review, Decision::Allow, &response) };
+            let answer = answered(Some(&api_version), &review, Decision::Allow, &response);
+            return Step::Done(Box::new(Answer { is_counted: false, ..answer }));
         }
+        let mut pending = Pending { api_version, review, passed: Passed::default() };
+        if own::is_own(&pending.review) {
+            match self.check_own(&pending.review, body) {
+                Ok(passed) => pending.passed = passed,
+                Err(refusal) => return Step::Done(Box::new(pending.refused(&refusal))),
+            }
+        }
+        if pending.passed.template.is_some() {
+            return Step::Compile(Box::new(pending));
+        }
+        self.finish(pending, None, deadline)
+    }
+
+    fn check_own(&self, review: &Review, body: &[u8]) -> Result<Passed, Refusal> {
+        let objects = ExactObjects::parse(body).map_err(|message| Refusal { code: 500, message })?;
+        own::check(&self.snapshots.load(), review, &objects, &self.own_rules)
+    }
+
+    fn compile(&self, pending: Pending) -> Result<Box<Pending>, Box<Answer>> {
+        let compiled = pending.passed.template.as_ref().map_or(Ok(()), |object| own::compile(object, &self.own_rules));
+        match compiled {
+            Ok(()) => Ok(Box::new(pending)),
+            Err(refusal) => Err(Box::new(pending.refused(&refusal))),
+        }
+    }
+
+    /// What comes after own resources: every request is judged by policies.
+    fn finish(&self, mut pending: Pending, found: Option<&Arc<ReviewedObject>>, deadline: Deadline) -> Step {
         let snapshot = self.snapshots.load();
-        if let Err(message) = self.add_namespace(&snapshot, &mut review) {
-            let text = format!("failed to create augmentedReview: {message}");
-            return failed(version, &review.uid, &text);
+        let version = Some(pending.api_version.as_str());
+        let done = |answer| Step::Done(Box::new(answer));
+        if snapshot.exclusions().excludes_review(Process::Webhook, &pending.review) {
+            let response = AdmissionResponse::allow("Namespace is set to be ignored by Gatekeeper config");
+            return done(answered(version, &pending.review, Decision::Allow, &response));
         }
+        match self.namespaces.add_to(&mut pending.review, &snapshot, found) {
+            Ok(()) => {}
+            Err(unknown) => return Step::LookUp(Box::new(pending), unknown),
+        }
+        let review = &pending.review;
+        self.tracer.trace_if_asked(&snapshot, review);
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let verdict = self.reporter.judged(&review, validate(&snapshot, &review, context));
-        answered(version, &review, verdict.decision, &verdict.response)
-    }
-
-    /// The cache lags behind the API server: a Namespace that was just made is asked for.
-    fn add_namespace(&self, snapshot: &Snapshot, review: &mut Review) -> Result<(), String> {
-        if review.namespace.is_empty() {
-            return Ok(());
-        }
-        review.namespace_object = match (snapshot.namespace(&review.namespace), &self.namespaces) {
-            (Some(namespace), _) => Some(Arc::clone(namespace)),
-            (None, NamespaceSource::None) => None,
-            (None, NamespaceSource::Cluster(client)) => Some(Arc::new(self.fetch(client, &review.namespace)?)),
-        };
-        Ok(())
-    }
-
-    fn fetch(&self, client: &Client, name: &str) -> Result<ReviewedObject, String> {
-        let found = tokio::runtime::Handle::current().block_on(fetch_namespace(client.clone(), name))?;
-        Ok(ReviewedObject::from(&found))
+        let mut verdict = self.reporter.judged(review, validate(&snapshot, review, context));
+        verdict.response.warnings.extend(pending.passed.warnings);
+        done(answered(version, review, verdict.decision, &verdict.response))
     }
 }
 
-/// Any other path.
-pub(super) async fn not_found(uri: Uri) -> Response {
-    let text = format!("no such endpoint: {}; the webhook answers POST /v1/admit\n", uri.path());
-    (StatusCode::NOT_FOUND, text).into_response()
+/// The version and the id that an answer needs.
+fn identity(body: &[u8]) -> (Option<String>, String) {
+    match AdmissionReview::parse(body) {
+        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
+        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
+    }
 }
 
 fn answered(version: Option<&str>, review: &Review, decision: Decision, response: &AdmissionResponse) -> Answer {
-    Answer {
-        decision,
-        is_dry_run: review.is_dry_run(),
-        is_counted: true,
-        status: StatusCode::OK,
-        body: response.to_bytes(version, &review.uid),
-    }
+    let reply = Reply::verdict(response, version, &review.uid);
+    Answer { decision, is_dry_run: review.is_dry_run(), is_counted: true, reply }
 }
 
 fn failed(version: Option<&str>, uid: &str, text: &str) -> Answer {
-    let body = AdmissionResponse::error(500, text).to_bytes(version, uid);
-    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, status: StatusCode::OK, body }
+    let reply = Reply::verdict(&AdmissionResponse::error(500, text), version, uid);
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply }
 }
 
-/// See the head of this file for which errors are verdicts and which are HTTP errors.
 fn rejected(rejection: &RejectedReview) -> Answer {
-    let (code, is_verdict) = match &rejection.error {
-        ReviewError::TooLarge { .. } => (413, true),
-        ReviewError::Json(JsonError::TooDeep(_)) | ReviewError::Field(_) | ReviewError::NoObject => (400, true),
-        ReviewError::NoOldObject => (500, true),
-        ReviewError::EmptyBody
-        | ReviewError::ContentType { .. }
-        | ReviewError::Json(JsonError::Malformed(_))
-        | ReviewError::OtherType { .. }
-        | ReviewError::NoRequest { .. }
-        | ReviewError::Unreadable(_) => (400, false),
-    };
-    info!(code, error = %rejection.error, "request refused: not a review that can be judged");
-    let response = AdmissionResponse::error(code, rejection.error.to_string());
-    Answer {
-        decision: Decision::Error,
-        is_dry_run: false,
-        is_counted: true,
-        status: if is_verdict { StatusCode::OK } else { StatusCode::BAD_REQUEST },
-        body: response.to_bytes(rejection.api_version.as_deref(), &rejection.uid),
-    }
-}
-
-/// The API server states its patience as `?timeout=3s`.
-fn request_timeout(uri: &Uri) -> Duration {
-    let query = uri.query().unwrap_or_default();
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
-    value.and_then(parse_duration).unwrap_or(DEFAULT_TIMEOUT)
-}
-
-/// Go's durations, as far as webhook timeouts go: whole seconds or milliseconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    if let Some(milliseconds) = text.strip_suffix("ms") {
-        return milliseconds.parse().ok().map(Duration::from_millis);
-    }
-    text.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_api_servers_timeout() {
-        for (uri, expected) in [
-            ("/v1/admit?timeout=3s", Duration::from_secs(3)),
-            ("/v1/admit?a=b&timeout=250ms", Duration::from_millis(250)),
-            ("/v1/admit", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=soon", DEFAULT_TIMEOUT),
-            ("/v1/admit?timeout=0s", DEFAULT_TIMEOUT),
-        ] {
-            assert_eq!(request_timeout(&uri.parse().unwrap()), expected, "{uri}");
-        }
-    }
+    Answer { decision: Decision::Error, is_dry_run: false, is_counted: true, reply: Reply::rejection(rejection) }
 }

@@ -8,6 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,7 +52,11 @@ pub(in crate::server) async fn bind(address: &ListenAddress, purpose: &'static s
 }
 
 impl TlsListener {
-    pub(super) fn new(certificates: Certificates, oldest: TlsVersion) -> Result<Self, ServeError> {
+    pub(super) fn new(
+        certificates: Certificates,
+        oldest: TlsVersion,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<Self, ServeError> {
         let versions: &[&SupportedProtocolVersion] = match oldest {
             TlsVersion::Tls12 => &[&TLS13, &TLS12],
             TlsVersion::Tls13 => &[&TLS13],
@@ -59,7 +64,11 @@ impl TlsListener {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions);
         let builder = builder.map_err(|error| ServeError::Tls(error.to_string()))?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
+        let builder = match clients {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }

@@ -1,8 +1,12 @@
 //! The admission webhook: TLS connections in, AdmissionReviews judged, answers out.
 
 mod handler;
+mod label;
 mod listener;
+mod namespaces;
 mod report;
+mod trace;
+mod wire;
 
 use std::sync::Arc;
 
@@ -16,9 +20,10 @@ use super::telemetry::metrics::Metrics;
 use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
-pub(super) use handler::NamespaceSource;
+pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub(super) use namespaces::Namespaces;
 pub use report::ReportOptions;
 pub(super) use report::Reporter;
 
@@ -33,17 +38,25 @@ impl Webhook {
         options: &ServeOptions,
         certificates: Certificates,
         snapshots: Arc<SnapshotHandle>,
-        namespaces: NamespaceSource,
+        namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
     ) -> Result<Self, ServeError> {
+        let does = |operation| options.operations.has(operation);
         let mut router = Router::new();
-        if options.operations.has(Operation::Webhook) {
+        if does(Operation::Webhook) {
             let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
             router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
         }
-        let router = router.fallback(handler::not_found);
-        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version)? })
+        // As in Gatekeeper, whatever serves one of the webhooks serves this one.
+        if does(Operation::Webhook) || does(Operation::MutationWebhook) {
+            let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
+            router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
+        }
+        let router = router.fallback(wire::not_found);
+        let clients = options.client_certificates.as_ref();
+        let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;
+        Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })
     }
 
     /// Serves until told to stop, then lets requests in flight finish.

@@ -34,8 +34,8 @@ pub(crate) struct AdmitServer {
 }
 
 impl AdmitServer {
-    /// Runs `admit serve` as [`User::Admit`], on free ports, with a certificate of the environment's authority;
-    /// `arguments` come on top.
+    /// Runs `admit serve` as [`User::Admit`], on free ports, with a certificate of the environment's authority in files;
+    /// `arguments` come on top. With a flag `--cert-service-name`, the cluster keeps the certificate instead.
     #[track_caller]
     pub(crate) fn start(environment: &Environment, arguments: &[&str]) -> Self {
         match Self::try_start(environment, arguments) {
@@ -68,6 +68,7 @@ impl AdmitServer {
             .arg(format!("--health-addr=127.0.0.1:{health_port}"))
             .arg(format!("--prometheus-port={prometheus_port}"))
             .arg(format!("--cert-dir={}", certificates.display()))
+            .arg(format!("--disable-cert-rotation={}", !keeps_certificates(arguments)))
             .arg(format!("--kubeconfig={}", environment.kubeconfig(User::Admit).display()))
             .args(arguments)
             .env("POD_NAME", pod_name)
@@ -121,6 +122,10 @@ impl Drop for AdmitServer {
     fn drop(&mut self) {
         self.terminate();
     }
+}
+
+fn keeps_certificates(arguments: &[&str]) -> bool {
+    arguments.iter().any(|argument| argument.starts_with("--cert-service-name"))
 }
 
 fn answers_ready(health_port: u16) -> bool {

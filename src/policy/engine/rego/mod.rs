@@ -33,7 +33,7 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Differences, Folds, Globals, Host, InventoryLoop, Joins, Plan, Watch};
+use evaluate::{Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 
@@ -134,18 +134,25 @@ impl RegoProgram {
         deadline: Deadline,
         notes: Option<&mut Notes>,
     ) -> Result<Vec<Finding>, EvalError> {
-        let globals = self.globals(input);
-        let folds = Some(&input.parameters.folds);
-        let joins = input.indexes.map(|indexes| &indexes.0).filter(|joins| joins.is_of(input.inventory.value()));
+        let (review, parameters) = (input.review.value(), input.parameters.document.value());
+        let data = self.is_referential.then(|| document::object([("inventory", input.inventory.value().clone())]));
+        let globals = Globals {
+            input: InputDocument::Parts { review, parameters },
+            data: data.as_ref(),
+            folds: Some(&input.parameters.folds),
+            joins: input.indexes.map(|indexes| &indexes.0).filter(|joins| joins.is_of(input.inventory.value())),
+        };
+        let whole = || document::object([("parameters", parameters.clone()), ("review", review.clone())]);
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => self.evaluate_noting(plan, &globals, (folds, joins), deadline, notes),
-            (None, Some(second)) => ask_second(second, &globals, deadline),
+            (Some(plan), None) => self.evaluate_noting(plan, globals, deadline, notes),
+            (None, Some(second)) => ask_second(second, &whole(), data.as_ref(), deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
-                let plain = (document::whole_numbers(&globals.0), globals.1.as_ref().map(document::whole_numbers));
-                let own = evaluate_plan(plan, &plain, (None, None), deadline, Sinks::default());
-                agree(own, ask_second(second, &plain, deadline))?;
-                self.evaluate_noting(plan, &globals, (folds, joins), deadline, notes)
+                let (plain, data) = (document::whole_numbers(&whole()), data.as_ref().map(document::whole_numbers));
+                let same = Globals { input: InputDocument::Whole(&plain), data: data.as_ref(), ..Globals::default() };
+                let own = evaluate_plan(plan, same, deadline, Sinks::default());
+                agree(own, ask_second(second, &plain, data.as_ref(), deadline))?;
+                self.evaluate_noting(plan, globals, deadline, notes)
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
@@ -154,28 +161,19 @@ impl RegoProgram {
     fn evaluate_noting(
         &self,
         plan: &Plan,
-        globals: &(Value, Option<Value>),
-        known: (Option<&Folds>, Option<&Joins>),
+        globals: Globals<'_>,
         deadline: Deadline,
         notes: Option<&mut Notes>,
     ) -> Result<Vec<Finding>, EvalError> {
-        let Some(notes) = notes else { return evaluate_plan(plan, globals, known, deadline, Sinks::default()) };
+        let Some(notes) = notes else { return evaluate_plan(plan, globals, deadline, Sinks::default()) };
         let mut prints = Vec::new();
         let sinks = Sinks {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
         };
-        let result = evaluate_plan(plan, globals, known, deadline, sinks);
+        let result = evaluate_plan(plan, globals, deadline, sinks);
         notes.print(prints);
         result
-    }
-
-    /// The documents `input` and, where a policy reads it, `data`.
-    fn globals(&self, input: Input<'_>) -> (Value, Option<Value>) {
-        let inventory = self.is_referential.then(|| document::object([("inventory", input.inventory.value().clone())]));
-        let fields =
-            [("parameters", input.parameters.document.value().clone()), ("review", input.review.value().clone())];
-        (document::object(fields), inventory)
     }
 }
 
@@ -194,15 +192,13 @@ struct Sinks<'s> {
 
 fn evaluate_plan(
     plan: &Plan,
-    globals: &(Value, Option<Value>),
-    (folds, joins): (Option<&Folds>, Option<&Joins>),
+    globals: Globals<'_>,
     deadline: Deadline,
     Sinks { prints, trace }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
         let host = Host { caches, now_ns: limits::now_ns(), prints, trace };
-        let globals = Globals { input: Some(&globals.0), data: globals.1.as_ref(), folds, joins };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {
@@ -219,11 +215,12 @@ fn evaluate_plan(
 
 fn ask_second(
     second: &SecondOpinion,
-    globals: &(Value, Option<Value>),
+    input: &Value,
+    data: Option<&Value>,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, EvalError> {
     let path = [TEMPLATE_PACKAGE, "violation"];
-    findings(second.evaluate(&path, Some(&globals.0), globals.1.as_ref(), deadline)?.as_ref())
+    findings(second.evaluate(&path, Some(input), data, deadline)?.as_ref())
 }
 
 /// What both engines say, or that they do not say the same.

@@ -135,7 +135,7 @@ impl Policies {
         let (caches, mut prints) = (RefCell::new(Caches::default()), Vec::new());
         let host =
             Host { caches: &mut caches.borrow_mut(), now_ns: limits::now_ns(), prints: Some(&mut prints), trace: None };
-        let globals = Globals { input: input.as_ref(), data: data.as_ref(), folds: None, joins: None };
+        let globals = Globals { input: input.as_ref().into(), data: data.as_ref(), folds: None, joins: None };
         let result = plan.evaluate_rule(&[QUERY_PACKAGE, QUERY_RULE], globals, &Limits::default(), host);
         let solutions = result.map_err(QueryError::Evaluate)?.as_ref().map(solutions).unwrap_or_default();
         Ok(Answer { solutions, expressions, prints })

@@ -33,13 +33,33 @@ pub use trace::{Trace, Watch};
 /// The documents that policies read. An absent one is undefined.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Globals<'g> {
-    pub input: Option<&'g Value>,
+    pub input: InputDocument<'g>,
     /// Base documents, for example `{"inventory": …}`.
     pub data: Option<&'g Value>,
     /// What earlier evaluations with the same `input.parameters` found out.
     pub folds: Option<&'g Folds>,
     /// Indexes of the inventory in `data`, made by the same plan.
     pub joins: Option<&'g Joins>,
+}
+
+/// The document `input`.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum InputDocument<'g> {
+    /// There is none.
+    #[default]
+    Absent,
+    Whole(&'g Value),
+    /// What a template's code sees. Put together only where all of it is asked for.
+    Parts {
+        review: &'g Value,
+        parameters: &'g Value,
+    },
+}
+
+impl<'g> From<Option<&'g Value>> for InputDocument<'g> {
+    fn from(value: Option<&'g Value>) -> Self {
+        value.map_or(Self::Absent, Self::Whole)
+    }
 }
 
 /// What follows from one constraint's parameters: filled by the evaluations of one plan, in any thread, and valid as long

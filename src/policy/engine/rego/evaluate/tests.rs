@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::budget::{Breach, Limits};
-use super::{EvalError, Globals, Host, Plan, Trace, Watch};
+use super::{EvalError, Globals, Host, InputDocument, Plan, Trace, Watch};
 use crate::model::api::RegoVersion;
 use crate::policy::engine::rego::builtins::{Caches, lookup};
 use crate::policy::engine::rego::compile::{CompileOptions, compile};
@@ -31,14 +31,14 @@ fn watched_plan(source: &str, is_traced: bool) -> Plan {
 
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
-    let globals = Globals { input: Some(&input), data: None, folds: None, joins: None };
+    let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
     let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
 fn run_traced(source: &str) -> (Result<Option<Value>, EvalError>, Vec<String>, String) {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
-    let globals = Globals { input: Some(&input), data: None, folds: None, joins: None };
+    let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
     let (mut prints, mut trace) = (Vec::new(), Trace::default());
     let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: Some(&mut prints), trace: Some(&mut trace) };
     let answer = watched_plan(source, true).evaluate_rule(&["t", "out"], globals, &Limits::default(), host);
@@ -182,7 +182,7 @@ fn folds_change_no_answer() {
             let input = parse_json(&input, NumberMode::AsWritten).unwrap();
             let ask = |folds, now_ns| {
                 let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None };
-                let globals = Globals { input: Some(&input), data: None, folds, joins: None };
+                let globals = Globals { input: InputDocument::Whole(&input), data: None, folds, joins: None };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
             };
             ask(Some(&folds), 1).ok();

@@ -1,6 +1,7 @@
 //! Making values, taking them apart, comparing and calculating.
 
 use crate::policy::engine::rego::builtins::Builtin;
+use crate::policy::engine::rego::evaluate::InputDocument;
 use crate::policy::engine::rego::evaluate::plan::{Arithmetic, Comparison, Operand, Pattern, Target, Template};
 use crate::policy::engine::rego::value::{Number, Value};
 
@@ -124,6 +125,19 @@ impl<'a> Evaluator<'a> {
         Ok(values)
     }
 
+    /// All of an input document.
+    pub(super) fn whole(&self, input: InputDocument<'a>) -> Option<&'a Value> {
+        match input {
+            InputDocument::Absent => None,
+            InputDocument::Whole(value) => Some(value),
+            InputDocument::Parts { review, parameters } => {
+                let parts = [("parameters", parameters), ("review", review)];
+                let entries = parts.map(|(key, value)| (Value::string(key), value.clone()));
+                Some(self.arena.alloc(Value::object(entries.to_vec())))
+            }
+        }
+    }
+
     /// The value at a ground path below `input`, looked up once.
     pub(super) fn input(&mut self, path: u32) -> Option<&'a Value> {
         if let Some(Memory::Known(value)) = self.world.inputs.get(path as usize) {
@@ -131,7 +145,15 @@ impl<'a> Evaluator<'a> {
         }
         let node = self.plan.inputs.get(path as usize)?;
         // As deep as the path is long in the source.
-        let value = if path == 0 { self.world.input } else { self.input(node.parent).and_then(|at| at.get(&node.key)) };
+        let value = match (path, node.parent, self.world.input) {
+            (0, ..) => self.whole(self.world.input),
+            (_, 0, InputDocument::Parts { review, parameters }) => match node.key.as_str() {
+                Some("review") => Some(review),
+                Some("parameters") => Some(parameters),
+                _ => None,
+            },
+            _ => self.input(node.parent).and_then(|at| at.get(&node.key)),
+        };
         if let Some(memory) = self.world.inputs.get_mut(path as usize) {
             *memory = Memory::Known(value);
         }

@@ -1,6 +1,7 @@
 //! Loops over the inventory that go by an index, and the keys of an object for it.
 
 use crate::policy::engine::rego::builtins::Caches;
+use crate::policy::engine::rego::evaluate::InputDocument;
 use crate::policy::engine::rego::evaluate::budget::{Budget, Limits};
 use crate::policy::engine::rego::evaluate::plan::{Coordinate, Join, JoinStep, Operand, Plan, Step};
 use crate::policy::engine::rego::value::Value;
@@ -120,7 +121,7 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
         plan,
         arena: &arena,
         slots: vec![&NULL; join.slots as usize],
-        world: World::new(plan, None, None),
+        world: World::new(plan, InputDocument::Absent, None),
         budget: Budget::new(&limits),
         depth: limits.depth,
         small: &SMALL,

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::policy::engine::rego::evaluate::plan::{Plan, Replacement};
-use crate::policy::engine::rego::evaluate::{Folds, Joins};
+use crate::policy::engine::rego::evaluate::{Folds, InputDocument, Joins};
 use crate::policy::engine::rego::value::Value;
 
 /// Documents, and what follows from them.
 #[derive(Debug)]
 pub(super) struct World<'a> {
-    pub input: Option<&'a Value>,
+    pub input: InputDocument<'a>,
     pub data: Option<&'a Value>,
     /// `data` as it is outside of all `with`.
     pub real: Option<&'a Value>,
@@ -55,7 +55,7 @@ pub(super) struct CallKey {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(plan: &Plan, input: Option<&'a Value>, data: Option<&'a Value>) -> Self {
+    pub(super) fn new(plan: &Plan, input: InputDocument<'a>, data: Option<&'a Value>) -> Self {
         Self {
             input,
             data,

@@ -1,5 +1,6 @@
 //! `with`: an expression in another world.
 
+use crate::policy::engine::rego::evaluate::InputDocument;
 use crate::policy::engine::rego::evaluate::plan::{Change, Operand, Replacement, Step, Target, WithStep};
 use crate::policy::engine::rego::value::Value;
 
@@ -76,7 +77,8 @@ impl<'a> Evaluator<'a> {
             match change {
                 Change::Input { path, value } => {
                     let value = self.operand(*value, base);
-                    world.input = Some(self.grafted(world.input, path, value)?);
+                    let input = self.whole(world.input);
+                    world.input = InputDocument::Whole(self.grafted(input, path, value)?);
                 }
                 Change::Data { path, value, groups } => {
                     let value = self.operand(*value, base);

@@ -1,15 +1,16 @@
-//! The serving certificate: read from files, swapped in place when they change, never replaced by a broken one.
+//! The serving certificate from files: taken up in place when they change, never replaced by broken ones.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tracing::{error, info};
+
+use super::Certificates;
 
 /// How often the files are looked at. Kubernetes itself takes up to a minute to project a changed Secret.
 const POLL: Duration = Duration::from_secs(1);
@@ -18,10 +19,12 @@ const POLL: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 pub enum CertificateError {
     /// A file cannot be read.
-    #[error("failed to read {path}: {cause}; --cert-dir must hold tls.crt and tls.key")]
+    #[error("failed to read {path}: {cause}; --cert-dir must hold {needed}")]
     Read {
         /// The file.
         path: PathBuf,
+        /// What the directory should hold.
+        needed: String,
         /// What the system said.
         cause: std::io::Error,
     },
@@ -45,17 +48,12 @@ pub enum CertificateError {
     },
 }
 
-/// The certificate in force. Clones share it.
-#[derive(Clone, Debug)]
-pub(super) struct Certificates {
-    directory: PathBuf,
-    current: Arc<RwLock<Loaded>>,
-}
-
+/// `tls.crt` and `tls.key` in a directory.
 #[derive(Debug)]
-struct Loaded {
-    files: Files,
-    key: Arc<CertifiedKey>,
+pub(in crate::server) struct CertificateFiles {
+    directory: PathBuf,
+    seen: Files,
+    certificates: Certificates,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -64,17 +62,16 @@ struct Files {
     key: Vec<u8>,
 }
 
-impl Certificates {
-    /// Loads `tls.crt` and `tls.key`.
-    pub(super) fn load(directory: &Path) -> Result<Self, CertificateError> {
-        let files = read_files(directory)?;
-        let key = parse(directory, &files)?;
-        let current = Arc::new(RwLock::new(Loaded { files, key }));
-        Ok(Self { directory: directory.to_owned(), current })
+impl CertificateFiles {
+    /// Puts the files' certificate in force.
+    pub(in crate::server) fn load(directory: &Path, certificates: Certificates) -> Result<Self, CertificateError> {
+        let seen = read_files(directory)?;
+        certificates.put_in_force(parse(directory, &seen)?);
+        Ok(Self { directory: directory.to_owned(), seen, certificates })
     }
 
     /// Takes up changed files, for ever. Files that cannot be used are reported once, and the last good ones stay.
-    pub(super) async fn watch(self) {
+    pub(in crate::server) async fn watch(mut self) {
         let mut reported = String::new();
         loop {
             tokio::time::sleep(POLL).await;
@@ -95,27 +92,22 @@ impl Certificates {
         }
     }
 
-    fn reload(&self) -> Result<bool, CertificateError> {
+    fn reload(&mut self) -> Result<bool, CertificateError> {
         let files = read_files(&self.directory)?;
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).files == files {
+        if self.seen == files {
             return Ok(false);
         }
-        let key = parse(&self.directory, &files)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Loaded { files, key };
+        self.certificates.put_in_force(parse(&self.directory, &files)?);
+        self.seen = files;
         Ok(true)
-    }
-}
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).key))
     }
 }
 
 fn read_files(directory: &Path) -> Result<Files, CertificateError> {
     let read = |name: &str| {
         let path = directory.join(name);
-        std::fs::read(&path).map_err(|cause| CertificateError::Read { path, cause })
+        let needed = "tls.crt and tls.key".to_owned();
+        std::fs::read(&path).map_err(|cause| CertificateError::Read { path, needed, cause })
     };
     Ok(Files { certificate: read("tls.crt")?, key: read("tls.key")? })
 }
@@ -135,36 +127,4 @@ fn parse(directory: &Path, files: &Files) -> Result<Arc<CertifiedKey>, Certifica
     let certified = CertifiedKey::from_der(chain, key, &provider)
         .map_err(|error| CertificateError::Mismatch { directory: directory.to_owned(), message: error.to_string() })?;
     Ok(Arc::new(certified))
-}
-
-/// A certificate authority of one's own and a certificate for loopback that it signed, as PEM.
-#[derive(Debug)]
-pub struct SelfSigned {
-    /// The authority, for clients to trust.
-    pub authority: String,
-    /// `tls.crt`.
-    pub certificate: String,
-    /// `tls.key`.
-    pub key: String,
-}
-
-/// Makes a certificate for `localhost` and `127.0.0.1`: for demonstrations, on this machine only.
-///
-/// # Errors
-/// When the keys cannot be made.
-pub fn self_signed() -> Result<SelfSigned, rcgen::Error> {
-    let mut authority = rcgen::CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(rcgen::DnType::CommonName, "admit demo authority");
-    let authority_key = rcgen::KeyPair::generate()?;
-    let authority_certificate = authority.self_signed(&authority_key)?;
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-    let leaf_key = rcgen::KeyPair::generate()?;
-    let certificate = leaf.signed_by(&leaf_key, &issuer)?;
-    Ok(SelfSigned {
-        authority: authority_certificate.pem(),
-        certificate: certificate.pem(),
-        key: leaf_key.serialize_pem(),
-    })
 }

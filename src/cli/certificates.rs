@@ -1,0 +1,88 @@
+//! Flags about certificates, with Gatekeeper's names and defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::go_flags::parse_bool;
+use crate::server::{ClientCertificates, RotationOptions};
+
+/// How the webhook gets its certificate, and whose calls it takes.
+#[derive(Debug, Args)]
+pub(super) struct CertificateArguments {
+    /// Directory with tls.crt and tls.key, served with --disable-cert-rotation or --policies; changed files are taken up
+    /// without a restart. Without either flag the Secret gatekeeper-webhook-server-cert counts, read through the API, and
+    /// tls.crt and tls.key here are not looked at, even if that Secret is mounted here
+    #[arg(long, value_name = "DIR", default_value = "/certs")]
+    cert_dir: PathBuf,
+    /// Serve tls.crt and tls.key from --cert-dir, and leave the Secret and every caBundle alone
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    disable_cert_rotation: bool,
+    /// Service that the API server calls: certificates are made for NAME.NAMESPACE.svc
+    #[arg(long, value_name = "NAME", default_value = "gatekeeper-webhook-service")]
+    cert_service_name: String,
+    /// How long a new authority is in every caBundle before what it signed is served: API servers need to take notice
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    cert_rotation_pause: u64,
+    /// ValidatingWebhookConfiguration to keep the caBundle of
+    #[arg(long, value_name = "NAME", default_value = "gatekeeper-validating-webhook-configuration")]
+    validating_webhook_configuration_name: String,
+    /// More ValidatingWebhookConfigurations to keep the caBundle of, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    additional_validating_webhook_configs_to_rotate_certs: Vec<String>,
+    /// MutatingWebhookConfiguration to keep the caBundle of
+    #[arg(long, value_name = "NAME", default_value = "gatekeeper-mutating-webhook-configuration")]
+    mutating_webhook_configuration_name: String,
+    /// More MutatingWebhookConfigurations to keep the caBundle of, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    additional_mutating_webhook_configs_to_rotate_certs: Vec<String>,
+    /// File in --cert-dir with the authority of clients; only clients with a certificate of it may call
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
+    client_ca_name: String,
+    /// Common name that the certificate of a client must have, with --client-ca-name
+    #[arg(long, value_name = "NAME", default_value = "kube-apiserver")]
+    client_cn_name: String,
+}
+
+impl CertificateArguments {
+    pub(super) fn directory(&self) -> PathBuf {
+        self.cert_dir.clone()
+    }
+
+    /// `None` when anybody may call.
+    pub(super) fn clients(&self) -> Option<ClientCertificates> {
+        (!self.client_ca_name.is_empty()).then(|| ClientCertificates {
+            authority_file: self.client_ca_name.clone().into(),
+            common_name: self.client_cn_name.clone(),
+        })
+    }
+
+    /// `None` when files are served.
+    pub(super) fn rotation(&self, namespace: &str) -> Option<RotationOptions> {
+        (!self.disable_cert_rotation).then(|| RotationOptions {
+            namespace: namespace.to_owned(),
+            service: self.cert_service_name.clone(),
+            pause: Duration::from_secs(self.cert_rotation_pause),
+            validating: names(
+                &self.validating_webhook_configuration_name,
+                &self.additional_validating_webhook_configs_to_rotate_certs,
+            ),
+            mutating: names(
+                &self.mutating_webhook_configuration_name,
+                &self.additional_mutating_webhook_configs_to_rotate_certs,
+            ),
+        })
+    }
+}
+
+/// Each name once; an empty one is none.
+fn names(first: &str, more: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in std::iter::once(first).chain(more.iter().map(String::as_str)).map(str::trim) {
+        if !name.is_empty() && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}

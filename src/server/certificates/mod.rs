@@ -1,0 +1,52 @@
+//! The serving certificate: what is in force, where it comes from, and how it is made and replaced.
+//!
+//! ```text
+//! files      --cert-dir ─────────────────────────────────────┐
+//! decide     Secret × clock → one step                       ├─► Certificates ─► each TLS handshake
+//! rotation   … × what the API server trusts → take up, bundle┘
+//! ```
+//!
+//! Promises: a certificate that cannot be used never replaces one that can; nothing is served before the API server
+//! trusts its authority while there is something else to serve. Deliberately absent: access to the cluster, which is
+//! in `server/cluster/certificates.rs`.
+
+mod bundle;
+mod clients;
+mod decide;
+mod files;
+mod identity;
+mod issue;
+mod rotation;
+mod self_signed;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+pub use clients::ClientCertificates;
+pub(super) use files::CertificateError;
+pub(super) use files::CertificateFiles;
+pub(super) use identity::SecretData;
+pub use rotation::RotationOptions;
+pub(super) use rotation::{Rotation, View};
+pub use self_signed::{SelfSigned, self_signed};
+
+/// The certificate in force; none until the first one is there. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Certificates {
+    current: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
+}
+
+impl Certificates {
+    /// For every handshake from now on. Connections that are open go on.
+    pub(super) fn put_in_force(&self, key: Arc<CertifiedKey>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
