@@ -226,7 +226,8 @@ mod tests {
         let status = new_status(&options(), &ResourceState { object, errors: vec![error], is_in_force: false });
         assert_eq!(
             status,
-            Some(json!({"byPod": [{"id": "pod-b", "observedGeneration": 1, "operations": ["webhook"],
+            Some(json!({"byPod": [{"id": "pod-b", "observedGeneration": 1,
+                "operations": ["generate", "status", "webhook"],
                 "configUID": "u2", "errors": [{"type": "ignored", "message": "no"}]}]}))
         );
     }
