@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::go_flags::parse_bool;
 use crate::server::{ClientCertificates, RotationOptions};
 
 /// How the webhook gets its certificate, and whose calls it takes.
@@ -16,7 +17,7 @@ pub(super) struct CertificateArguments {
     #[arg(long, value_name = "DIR", default_value = "/certs")]
     cert_dir: PathBuf,
     /// Serve tls.crt and tls.key from --cert-dir, and leave the Secret and every caBundle alone
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
     disable_cert_rotation: bool,
     /// Service that the API server calls: certificates are made for NAME.NAMESPACE.svc
     #[arg(long, value_name = "NAME", default_value = "gatekeeper-webhook-service")]

@@ -1,21 +1,30 @@
 //! `admit serve`: the webhook. Flags are Gatekeeper's wherever it has one.
 
+#[cfg(test)]
+mod flag_tests;
+mod foreign_flags;
+mod reporting;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{Level, error, info};
+use tracing::{error, info, warn};
 
+use self::foreign_flags::ForeignFlags;
+use self::reporting::{LogArguments, ReportArguments};
 use super::certificates::CertificateArguments;
 use super::engine::EngineArguments;
+use super::go_flags::parse_bool;
 use super::webhook::WebhookArguments;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
-use crate::server::telemetry::logs;
-use crate::server::{ClusterOptions, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion};
+use crate::server::{
+    ClusterOptions, FeedEvent, ListenAddress, Operation, Operations, PolicySource, ServeOptions, TlsVersion,
+};
 use crate::workbench::file_feed::FileFeed;
 
 /// How often files under `--policies` are looked at.
@@ -23,7 +32,12 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Arguments of `admit serve`.
 #[derive(Debug, Args)]
-#[command(after_help = "Long flags may have one dash or two, as in Gatekeeper's manifests.")]
+#[command(
+    args_override_self = true,
+    next_help_heading = "Webhook",
+    after_help = "Long flags may have one dash or two, as in Gatekeeper's manifests. Flags of Gatekeeper's that have no \
+                  effect here are taken too; a line of the log at start says which, and why."
+)]
 pub(super) struct ServeArguments {
     /// Address that the webhook and the metrics listen on; every interface when empty
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -31,7 +45,7 @@ pub(super) struct ServeArguments {
     /// Port of the webhook
     #[arg(long, default_value_t = 443)]
     port: u16,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Certificates")]
     certificates: CertificateArguments,
     /// Oldest version of TLS to accept
     #[arg(long, value_name = "VERSION", default_value = "1.3", value_parser = parse_tls_version)]
@@ -55,45 +69,46 @@ pub(super) struct ServeArguments {
     /// Seconds to go on serving after SIGTERM, for endpoints to be taken out of rotation
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     shutdown_delay: u64,
-    /// Log each violation
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
-    log_denies: bool,
-    /// Lowest level of log lines
-    #[arg(long, value_enum, ignore_case = true, default_value = "INFO")]
-    log_level: LogLevel,
     /// Allow policies to read data.inventory
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, value_parser = parse_bool, action = clap::ArgAction::Set)]
     enable_referential_rules: bool,
     /// Keep whole objects in data.inventory, instead of the fields that policies read. Takes several times the memory;
     /// no kind has to be listed again when a new policy reads more of it. Objects from files are always kept whole
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
     inventory_keep_whole_objects: bool,
     /// Kubeconfig of the cluster; without it, the configuration of the pod that this runs in
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Policies", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Take policies, Namespaces and inventory from files instead of a cluster; may be given several times. Changed
     /// files are taken up without a restart
-    #[arg(long, value_name = "PATH", conflicts_with = "kubeconfig")]
+    #[arg(long, help_heading = "Policies", value_name = "PATH", conflicts_with = "kubeconfig")]
     policies: Vec<PathBuf>,
+    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status; may be given several times
+    /// or as a list. All of these when not given. Gatekeeper's other operations are taken, and have no effect
+    #[arg(long, help_heading = "Process", value_name = "OPERATION", value_delimiter = ',')]
+    operation: Vec<Operation>,
     /// Name of this process in statuses
-    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value = "admit")]
+    #[arg(long, help_heading = "Process", env = "POD_NAME", value_name = "NAME", default_value = "admit")]
     pod_name: String,
     /// Namespace that this process runs in
-    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "gatekeeper-system")]
+    #[arg(
+        long,
+        help_heading = "Process",
+        env = "POD_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "gatekeeper-system"
+    )]
     pod_namespace: String,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Own resources and exempt namespaces")]
     webhook: WebhookArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Policies")]
     engine: EngineArguments,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "UPPER")]
-enum LogLevel {
-    Debug,
-    Info,
-    Warning,
-    Error,
+    #[command(flatten, next_help_heading = "What is told of requests")]
+    reports: ReportArguments,
+    #[command(flatten, next_help_heading = "Log")]
+    log: LogArguments,
+    #[command(flatten)]
+    foreign: ForeignFlags,
 }
 
 fn parse_tls_version(text: &str) -> Result<TlsVersion, String> {
@@ -107,11 +122,8 @@ fn parse_tls_version(text: &str) -> Result<TlsVersion, String> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
-    logs::initialize(match arguments.log_level {
-        LogLevel::Debug => Level::DEBUG,
-        LogLevel::Info => Level::INFO,
-        LogLevel::Warning | LogLevel::Error => Level::WARN,
-    });
+    arguments.log.initialize()?;
+    warn_of_what_is_not_there(arguments);
     let runtime = runtime().context("failed to start the async runtime")?;
     runtime.block_on(async {
         let (stop, shutdown) = watch::channel(false);
@@ -121,6 +133,18 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         signals.abort();
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// A manifest that asks for more than there is works, and says so.
+fn warn_of_what_is_not_there(arguments: &ServeArguments) {
+    if let Some(flags) = arguments.foreign.explanation() {
+        warn!(flags, "flags without effect");
+    }
+    let operations = Operations::new(&arguments.operation);
+    let without_effect = operations.names_without_effect();
+    if !without_effect.is_empty() {
+        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit and no mutation");
+    }
 }
 
 /// The runtime of every command that serves.
@@ -146,7 +170,8 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
-        log_denies: arguments.log_denies,
+        reports: arguments.reports.options(),
+        operations: Operations::new(&arguments.operation),
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
@@ -166,7 +191,8 @@ fn source(arguments: &ServeArguments) -> PolicySource {
         return PolicySource::Cluster(ClusterOptions {
             kubeconfig: arguments.kubeconfig.clone(),
             pod_name: arguments.pod_name.clone(),
-            operations: vec!["generate".to_owned(), "status".to_owned(), "webhook".to_owned()],
+            pod_namespace: arguments.pod_namespace.clone(),
+            operations: Operations::new(&arguments.operation),
             rotation: arguments.certificates.rotation(&arguments.pod_namespace),
         });
     }

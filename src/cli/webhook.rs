@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::go_flags::parse_bool;
 use crate::server::ExemptNamespaces;
 
 /// What the webhook's endpoints let through.
@@ -19,7 +20,7 @@ pub(super) struct WebhookArguments {
     exempt_namespace_suffix: Vec<String>,
     /// Take ConstraintTemplates whose policy code does not compile, as Gatekeeper does: what is wrong is then said in
     /// their status only, and the version before stays in force
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
     pub(super) admit_uncompilable_templates: bool,
 }
 

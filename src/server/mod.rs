@@ -4,11 +4,13 @@
 //! process: a webhook that lives on with stale policies would be worse than one that restarts.
 
 mod address;
+mod admission_events;
 mod certificates;
 mod cluster;
 mod health;
 pub mod loopback;
 mod memory;
+mod operations;
 pub mod telemetry;
 mod webhook;
 mod writer;
@@ -29,7 +31,8 @@ use telemetry::metrics::Metrics;
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
-pub use webhook::{ExemptNamespaces, TlsVersion};
+pub use operations::{InvalidOperation, Operation, Operations};
+pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -54,8 +57,10 @@ pub struct ServeOptions {
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.
     pub shutdown_delay: Duration,
-    /// `--log-denies`.
-    pub log_denies: bool,
+    /// What is told of requests.
+    pub reports: ReportOptions,
+    /// `--operation`.
+    pub operations: Operations,
     /// What policies may use.
     pub build: BuildOptions,
     /// `--inventory-keep-whole-objects`. What comes from files is kept whole anyway.
@@ -161,6 +166,8 @@ pub async fn run(
     info!(webhook = %addresses.webhook, health = %addresses.health, metrics = %addresses.metrics, "listening");
 
     let mut tasks = tokio::task::JoinSet::new();
+    let (event_sender, admission_events) = admission_events::queue();
+    let (mut released, mut events) = (None, None);
     let (feed, namespaces, lists) = match source {
         PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
@@ -173,10 +180,19 @@ pub async fn run(
                 });
             }
             let (sender, feed) = mpsc::channel(1_024);
-            let loops =
-                cluster::Loops::new(patient, cluster_options, &options.pod_namespace, snapshots.clone(), reports);
+            let loops = cluster::Loops {
+                client: patient,
+                options: cluster_options,
+                snapshots: snapshots.clone(),
+                metrics: metrics.clone(),
+                reports,
+                admission_events,
+                shutdown: shutdown.clone(),
+            };
             let (ask, asked) = mpsc::unbounded_channel();
-            for (name, task) in loops.into_tasks(sender, asked) {
+            let (loops, all_released) = loops.into_tasks(sender, asked);
+            (released, events) = (Some(all_released), Some(event_sender));
+            for (name, task) in loops {
                 tasks.spawn(async move {
                     task.await;
                     name
@@ -219,7 +235,8 @@ pub async fn run(
     // Bound addresses are for whoever started the server in this process; nobody may care.
     let _ = bound.send(addresses);
 
-    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics)?;
+    let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
+    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter)?;
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = tokio::spawn(webhook.serve(listener, stop));
     tokio::select! {
@@ -232,6 +249,9 @@ pub async fn run(
     let _ = stop_sender.send(true);
     if tokio::time::timeout(Duration::from_secs(60), serving).await.is_err() {
         error!("requests were still in flight a minute after the shutdown delay; giving up on them");
+    }
+    if let Some(released) = released {
+        released.wait().await;
     }
     info!("stopped");
     Ok(())

@@ -106,8 +106,10 @@ impl Writer {
         policies.into_iter().for_each(|change| self.store.apply(change));
         let (mut snapshot, mut errors) = build(&mut self.store, previous, self.options);
         if !objects.is_empty() {
+            let started = Instant::now();
             objects.into_iter().for_each(|change| self.store.apply(change));
             (snapshot, errors) = build(&mut self.store, &snapshot, self.options);
+            self.metrics.synced(started.elapsed().as_secs_f64());
         }
         if !snapshot.has_policies_of(previous) {
             self.log(&snapshot, previous, &errors, started.elapsed().as_secs_f64());

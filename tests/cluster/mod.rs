@@ -10,6 +10,8 @@ mod namespaces;
 mod operation;
 mod own_resources;
 mod policies;
+mod reports;
+mod roles;
 
 use std::time::Duration;
 

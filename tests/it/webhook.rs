@@ -8,8 +8,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion,
-    run, self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
+    ReportOptions, ServeOptions, TlsVersion, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -114,11 +114,11 @@ impl Policies {
         let text = match self {
             Self::Text(text) => text,
             Self::Cluster(kubeconfig) => {
-                let (pod_name, operations) = ("admit-0".to_owned(), vec!["webhook".to_owned()]);
                 return PolicySource::Cluster(ClusterOptions {
                     kubeconfig: Some(kubeconfig),
-                    pod_name,
-                    operations,
+                    pod_name: "admit-0".to_owned(),
+                    pod_namespace: "admit-system".to_owned(),
+                    operations: Operations::new(&[Operation::Webhook]),
                     rotation: None,
                 });
             }
@@ -148,7 +148,8 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
-        log_denies: false,
+        reports: ReportOptions::default(),
+        operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),

@@ -16,7 +16,8 @@ use super::serve::{processors, runtime};
 use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
-    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, PolicySource, ServeOptions, TlsVersion, self_signed,
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
+    TlsVersion, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -100,7 +101,8 @@ fn options(directory: &Path) -> ServeOptions {
         evaluation_limit: Duration::from_secs(1),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
-        log_denies: false,
+        reports: ReportOptions::default(),
+        operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),

@@ -50,6 +50,16 @@ impl ReviewedObject {
         self.metadata_text("namespace")
     }
 
+    /// `metadata.uid`; empty when absent, as at CREATE before the API server has set it.
+    pub fn uid(&self) -> &str {
+        self.metadata_text("uid")
+    }
+
+    /// `metadata.resourceVersion`; empty when absent, as at CREATE.
+    pub fn resource_version(&self) -> &str {
+        self.metadata_text("resourceVersion")
+    }
+
     /// `metadata.labels`. As in Gatekeeper, an object with a label that is neither text nor null counts as without labels;
     /// no API server has such objects.
     pub fn labels(&self) -> Labels<'_> {

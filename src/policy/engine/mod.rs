@@ -2,6 +2,7 @@
 
 mod breaker;
 pub mod limits;
+mod meter;
 mod notes;
 pub mod reads;
 pub mod rego;
@@ -14,6 +15,7 @@ use crate::model::object::FieldPath;
 
 pub use breaker::Breaker;
 pub use limits::Deadline;
+pub use meter::{Meter, Meters, Outcome, Reading};
 pub use notes::Notes;
 pub use reads::InventoryReads;
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};

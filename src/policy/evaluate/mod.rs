@@ -4,14 +4,14 @@ pub mod own;
 mod verdict;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
-use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes};
+use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome};
 use crate::policy::matching;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -45,6 +45,19 @@ pub struct Evaluation {
     pub matched: usize,
     /// Evaluations that were stopped because they went beyond a limit.
     pub breaches: Vec<LimitBreach>,
+    /// Templates whose constraints were evaluated, ordered by kind.
+    pub templates: Vec<TemplateRun>,
+}
+
+/// What the constraints of one template took for one review.
+#[derive(Clone, Debug)]
+pub struct TemplateRun {
+    /// One of the constraints; all are of its kind.
+    pub constraint: Arc<CompiledConstraint>,
+    /// Time of all of them.
+    pub time: Duration,
+    /// How many of them were evaluated.
+    pub constraints: usize,
 }
 
 /// One evaluation that went beyond a limit. Its constraint counts as violated.
@@ -178,6 +191,8 @@ fn evaluate_kind(
     mut notes: Option<&mut Notes>,
 ) -> Result<(), ReviewFailure> {
     let indexes = matching.first().and_then(|one| snapshot.indexes(one.kind()));
+    let Some(first) = matching.first() else { return Ok(()) };
+    let mut run = TemplateRun { constraint: Arc::clone(first.constraint), time: Duration::ZERO, constraints: 0 };
     let mut violations = Vec::new();
     for one in matching {
         let CompiledConstraint { program, parameters, breaker, .. } = one.constraint.as_ref();
@@ -190,7 +205,13 @@ fn evaluate_kind(
         if let Some(notes) = notes.as_deref_mut() {
             notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));
         }
-        match program.evaluate_noting(input, deadline, notes.as_deref_mut()) {
+        let begun = Instant::now();
+        let result = program.evaluate_noting(input, deadline, notes.as_deref_mut());
+        let time = begun.elapsed();
+        one.constraint.meter.count(time, outcome(&result));
+        run.time += time;
+        run.constraints += 1;
+        match result {
             Ok(findings) => {
                 violations.extend(findings.into_iter().map(|found| one.violation(found.message, Some(found.details))));
             }
@@ -217,7 +238,18 @@ fn evaluate_kind(
         }
     }
     evaluation.violations.append(&mut violations);
+    evaluation.templates.push(run);
     Ok(())
+}
+
+/// What an evaluation counts as.
+fn outcome<F>(result: &Result<Vec<F>, EvalError>) -> Outcome {
+    match result {
+        Ok(findings) if findings.is_empty() => Outcome::Satisfied,
+        Ok(_) => Outcome::Violated,
+        Err(EvalError::DeadlineExceeded | EvalError::LimitExceeded(_)) => Outcome::Stopped,
+        Err(_) => Outcome::Failed,
+    }
 }
 
 /// Why an evaluation was stopped.

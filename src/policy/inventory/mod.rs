@@ -6,7 +6,7 @@
 
 mod kept;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::value::Fields;
@@ -65,7 +65,12 @@ impl Inventory {
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        let mut count = 0;
+        self.count_by_kind().values().sum()
+    }
+
+    /// How many objects of each kind there are, whatever its group.
+    pub fn count_by_kind(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
         let below = |document: &Document, key: &str| document.at(&[key]).unwrap_or_else(Document::empty);
         let cluster = below(&self.tree, "cluster");
         let namespaces = below(&self.tree, "namespace");
@@ -73,10 +78,12 @@ impl Inventory {
         for scope in scopes {
             for api_version in scope.keys() {
                 let kinds = below(&scope, api_version);
-                count += kinds.keys().map(|kind| below(&kinds, kind).keys().count()).sum::<usize>();
+                for kind in kinds.keys() {
+                    *counts.entry(kind.to_owned()).or_default() += below(&kinds, kind).keys().count();
+                }
             }
         }
-        count
+        counts
     }
 
     /// Whether there is no object.

@@ -16,7 +16,8 @@ use crate::model::api::schema::Schema;
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
 use crate::policy::engine::{
-    Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Program, limits,
+    Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Meter, Meters, Program,
+    limits,
 };
 use crate::policy::matching::MatchIndex;
 
@@ -97,7 +98,10 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let mut built = build_templates(store, previous, options, &mut errors);
     settle_waiting(store, &mut built, &mut errors);
     let Templates { in_force: templates, waiting } = built;
-    let constraints = build_constraints(store, previous, (&templates, &waiting), &mut errors);
+    let mut meters = std::mem::take(&mut store.meters);
+    let constraints = build_constraints(store, previous, (&templates, &waiting), &mut meters, &mut errors);
+    meters.retain(constraints.iter().map(|one| (one.constraint.kind(), one.constraint.name())));
+    store.meters = meters;
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
     errors.extend_from_slice(store.configs.errors());
@@ -285,6 +289,7 @@ fn build_constraints(
     store: &Store,
     previous: &Policies,
     (templates, waiting): (&ByKey, &ByKey),
+    meters: &mut Meters,
     errors: &mut Vec<ResourceError>,
 ) -> Vec<Arc<CompiledConstraint>> {
     let before: BTreeMap<(&str, &str), &Arc<CompiledConstraint>> =
@@ -308,11 +313,12 @@ fn build_constraints(
             constraints.push(Arc::clone(before));
             continue;
         }
-        match compile_constraint(object, template) {
+        let meter = meters.of(kind, name);
+        match compile_constraint(object, template, Arc::clone(&meter)) {
             Ok(compiled) => constraints.push(Arc::new(compiled)),
             Err(mut found) => {
                 // The version before, on the template as it is now.
-                if let Some(Ok(kept)) = before.map(|before| compile_constraint(&before.source, template)) {
+                if let Some(Ok(kept)) = before.map(|before| compile_constraint(&before.source, template, meter)) {
                     found.iter_mut().for_each(|error| error.previous_in_force = true);
                     constraints.push(Arc::new(kept));
                 }
@@ -363,6 +369,7 @@ fn is_reusable(before: &CompiledConstraint, object: &Arc<Object>, template: &Com
 pub(super) fn compile_constraint(
     object: &Arc<Object>,
     template: &CompiledTemplate,
+    meter: Arc<Meter>,
 ) -> Result<CompiledConstraint, Vec<ResourceError>> {
     let key = object.key();
     let invalid = |errors: Vec<FieldError>| field_errors(&key, "ingest_error", "invalid Constraint: ", &errors);
@@ -386,6 +393,7 @@ pub(super) fn compile_constraint(
                 .bind(constraint.parameters().map_or_else(Document::empty, Document::from_json)),
             program: Arc::clone(&template.program),
             breaker: Breaker::default(),
+            meter,
             operations: template.template.operations.clone(),
             source: Arc::clone(object),
             constraint,

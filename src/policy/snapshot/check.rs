@@ -40,6 +40,6 @@ impl Snapshot {
             let help = format!("apply the template that makes kind {kind}, and look at its status");
             return Err(vec![missing_template(object, kind, &help)]);
         };
-        compile_constraint(&Arc::new(object.clone()), template).map(drop)
+        compile_constraint(&Arc::new(object.clone()), template, Arc::default()).map(drop)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::model::api::{Constraint, ConstraintTemplate, Trace};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
-use crate::policy::engine::{Breaker, Indexes, Parameters, Program};
+use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
@@ -73,6 +73,8 @@ pub struct CompiledConstraint {
     pub parameters: Parameters,
     /// Whether it is set aside, because it keeps going beyond its limits.
     pub breaker: Breaker,
+    /// What its evaluations cost and come to.
+    pub meter: Arc<Meter>,
     /// Operations that its template is for at admission; empty is all.
     pub operations: Vec<String>,
     /// The object that it was read from, for reuse while that is the same.

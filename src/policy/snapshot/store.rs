@@ -7,7 +7,7 @@ use super::configs::Configs;
 use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, Process, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::review::ReviewedObject;
-use crate::policy::engine::Pool;
+use crate::policy::engine::{Meters, Pool};
 use crate::policy::inventory::{Inventory, Kept};
 
 /// Something that happened to a resource.
@@ -67,6 +67,8 @@ pub struct Store {
     to_list: BTreeSet<GroupVersionKind>,
     /// What objects of the inventory share.
     pool: Pool,
+    /// Which constraint is counted where.
+    pub(super) meters: Meters,
     /// Another one whenever policies may have to be built again.
     pub(super) revision: Revision,
 }
@@ -94,6 +96,7 @@ impl Default for Store {
             left_out: BTreeSet::new(),
             to_list: BTreeSet::new(),
             pool: Pool::default(),
+            meters: Meters::default(),
             revision: Revision::default(),
         }
     }

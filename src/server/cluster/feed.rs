@@ -12,6 +12,7 @@
 //! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -27,6 +28,7 @@ use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP,
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{Change, ReplacedKind};
 use crate::server::FeedEvent;
+use crate::server::telemetry::metrics::Metrics;
 
 /// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
@@ -59,6 +61,7 @@ pub(super) struct Feed {
     namespace: String,
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
+    metrics: Arc<Metrics>,
     streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
     running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
@@ -76,12 +79,14 @@ impl Feed {
         namespace: String,
         sender: mpsc::Sender<FeedEvent>,
         known_crds: watch::Sender<KnownCrds>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             client,
             namespace,
             sender,
             known_crds,
+            metrics,
             streams: SelectAll::new(),
             running: BTreeMap::new(),
             awaited: BTreeSet::new(),
@@ -113,6 +118,13 @@ impl Feed {
         }
     }
 
+    fn count_watches(&self) {
+        let wished: BTreeSet<&GroupVersionKind> = self.sync_wishes.values().flatten().collect();
+        let is_missing = |gvk: &&&GroupVersionKind| !self.running.contains_key(&Topic::Synced((**gvk).clone()));
+        let watched = self.running.len();
+        self.metrics.watches(watched, watched + wished.iter().filter(is_missing).count());
+    }
+
     fn start(&mut self, topic: Topic, resource: ApiResource, labels: Option<&str>) {
         if !self.is_complete {
             self.awaited.insert(topic.clone());
@@ -122,6 +134,7 @@ impl Feed {
         let (stream, handle) = abortable(watch.map(move |watched| (name.clone(), watched)));
         self.running.insert(topic, Running { handle, resource });
         self.streams.push(stream.boxed());
+        self.count_watches();
     }
 
     fn stop(&mut self, topic: &Topic) {
@@ -253,6 +266,7 @@ impl Feed {
                 changes.push(Change::Replace(ReplacedKind::Synced(gvk), Vec::new()));
             }
         }
+        self.count_watches();
         changes
     }
 

@@ -1,15 +1,19 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
+mod admission_events;
 mod certificates;
 mod constraint_crds;
+mod departed;
 mod events;
 mod feed;
+mod lease;
 mod namespaces;
 mod status;
 mod watches;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kube::api::{ApiResource, DynamicObject};
@@ -17,14 +21,19 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
 
+use super::admission_events::AdmissionEvent;
 use super::certificates::{Certificates, RotationOptions};
-pub(super) use namespaces::fetch_namespace;
-
+use super::operations::{Operation, Operations};
+use super::telemetry::metrics::Metrics;
 use super::writer::Report;
 use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+pub(super) use namespaces::fetch_namespace;
+
+/// A shutdown waits no longer than this for the API server.
+const RELEASE_LIMIT: Duration = Duration::from_secs(4);
 /// Names this process in the API server's record of who set which field, and in Events.
 const FIELD_MANAGER: &str = "admit";
 
@@ -35,20 +44,38 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// Name of this process in `status.byPod` (`POD_NAME`).
     pub pod_name: String,
-    /// `--operation`: what it is listed as doing.
-    pub operations: Vec<String>,
+    /// Namespace that the process runs in (`POD_NAMESPACE`): whose Config counts, and where its Leases are.
+    pub pod_namespace: String,
+    /// `--operation`: what it does, and is listed as doing.
+    pub operations: Operations,
     /// How certificates are kept in the cluster; absent with `--disable-cert-rotation`.
     pub rotation: Option<RotationOptions>,
 }
 
-/// The loops that keep the process and the cluster in step.
+/// The loops that keep the process and the cluster in step, and what they work with.
 pub(super) struct Loops {
-    client: Client,
-    options: ClusterOptions,
-    /// Whose Config counts.
-    namespace: String,
-    snapshots: Arc<SnapshotHandle>,
-    reports: watch::Receiver<Report>,
+    pub(super) client: Client,
+    pub(super) options: ClusterOptions,
+    pub(super) snapshots: Arc<SnapshotHandle>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) reports: watch::Receiver<Report>,
+    /// Events to write, for who asked for them.
+    pub(super) admission_events: mpsc::Receiver<AdmissionEvent>,
+    pub(super) shutdown: watch::Receiver<bool>,
+}
+
+/// Says when all that was held is given back, after `shutdown`.
+pub(super) struct Released(mpsc::Receiver<()>);
+
+/// The loops of one process, each with its name. None of them ever ends by itself.
+type Tasks = Vec<(&'static str, BoxFuture<'static, ()>)>;
+
+impl Released {
+    /// Waits for it, but not for long.
+    pub(super) async fn wait(mut self) {
+        // Nothing is ever sent; it ends when the last sender is dropped.
+        let _ = tokio::time::timeout(RELEASE_LIMIT, self.0.recv()).await;
+    }
 }
 
 /// Clients of the API server.
@@ -89,34 +116,52 @@ pub(super) async fn keep_certificates(
 }
 
 impl Loops {
-    pub(super) fn new(
-        client: Client,
-        options: ClusterOptions,
-        namespace: &str,
-        snapshots: Arc<SnapshotHandle>,
-        reports: watch::Receiver<Report>,
-    ) -> Self {
-        Self { client, options, namespace: namespace.to_owned(), snapshots, reports }
-    }
-
-    /// Each loop with its name. None of them ever ends by itself. Kinds of the inventory that are `asked` for are listed
-    /// again.
+    /// What this process is there for. Kinds of the inventory that are `asked` for are listed again.
     pub(super) fn into_tasks(
         self,
         sender: mpsc::Sender<FeedEvent>,
         asked: mpsc::UnboundedReceiver<GroupVersionKind>,
-    ) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
+    ) -> (Tasks, Released) {
+        let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
-        let feed = feed::Feed::new(self.client.clone(), self.namespace, sender, crd_sender);
-        let generate = constraint_crds::run(self.client.clone(), self.snapshots.clone(), self.reports.clone(), crds);
+        let namespace = self.options.pod_namespace.clone();
+        let feed = feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, self.metrics.clone());
         let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
-        let statuses = status::run(self.client, self.options, self.snapshots, self.reports);
-        vec![
-            ("cluster feed", Box::pin(feed.run(asked))),
-            ("constraint CRD loop", Box::pin(generate)),
-            ("event loop", Box::pin(events)),
-            ("status loop", Box::pin(statuses)),
-        ]
+        let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
+        if self.options.operations.has(Operation::Generate) {
+            tasks.extend(self.generate(crds, released.clone()));
+        }
+        if self.options.operations.has(Operation::Status) {
+            tasks.extend(self.clean_up(released));
+            let (client, options) = (self.client.clone(), self.options.clone());
+            tasks.push(("status loop", Box::pin(status::run(client, options, self.snapshots, self.reports))));
+        }
+        let events = admission_events::run(self.client, self.options, self.metrics, self.admission_events);
+        tasks.push(("loop of Events on violations", Box::pin(events)));
+        (tasks, Released(all_released))
+    }
+
+    /// One replica writes the CRDs of constraints.
+    fn generate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
+        let (held, hold) = self.hold("admit-generate", released);
+        let (client, snapshots, reports) = (self.client.clone(), self.snapshots.clone(), self.reports.clone());
+        let work = move || constraint_crds::run(client.clone(), snapshots.clone(), reports.clone(), crds.clone());
+        vec![("generate lease", hold), ("constraint CRD loop", Box::pin(lease::while_held(held, work)))]
+    }
+
+    /// One replica removes what others have left behind in statuses.
+    fn clean_up(&self, released: mpsc::Sender<()>) -> Tasks {
+        let (held, hold) = self.hold("admit-status", released);
+        let (client, options, reports) = (self.client.clone(), self.options.clone(), self.reports.clone());
+        let work = move || departed::run(client.clone(), options.clone(), reports.clone());
+        vec![("status lease", hold), ("loop of departed Pods", Box::pin(lease::while_held(held, work)))]
+    }
+
+    fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
+        let (sender, held) = watch::channel(false);
+        let (client, options) = (self.client.clone(), self.options.clone());
+        let task = lease::hold(client, options, name, sender, self.shutdown.clone(), released);
+        (held, Box::pin(task))
     }
 }
 

@@ -74,7 +74,15 @@ fn with_set_aside<'s>(state: &'s ResourceState, aside: &BTreeMap<ObjectKey, Stri
 
 async fn write(client: &Client, options: &ClusterOptions, state: &ResourceState) -> bool {
     let object = &state.object;
-    let Some(status) = new_status(options, state) else { return true };
+    match new_status(options, state) {
+        Some(status) => patch(client, object, &status).await,
+        None => true,
+    }
+}
+
+/// Changes these fields of an object's status, unless it has changed meanwhile: then the watch brings the newer one.
+/// Whether nothing is left to do.
+pub(super) async fn patch(client: &Client, object: &Object, status: &Value) -> bool {
     let gvk = object.gvk();
     let plural = match Subject::of(object) {
         Subject::Template => "constrainttemplates".to_owned(),
@@ -121,11 +129,10 @@ fn new_status(options: &ClusterOptions, state: &ResourceState) -> Option<Value> 
     let object = &state.object;
     let is_template = Subject::of(object) == Subject::Template;
     let entry = pod_entry(options, state);
-    let id = |entry: &Value| entry.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let current = object.field(&["status", "byPod"]).and_then(Value::as_array).cloned().unwrap_or_default();
+    let current = entries(object);
     let mut entries: Vec<Value> = current.iter().filter(|one| id(one) != options.pod_name).cloned().collect();
     entries.push(entry);
-    entries.sort_by_key(&id);
+    entries.sort_by(|one, other| id(one).cmp(id(other)));
     let was_created = object.field(&["status", "created"]).and_then(Value::as_bool);
     // Sticky, as in Gatekeeper: a template that once worked stays created.
     let created = was_created == Some(true) || (state.errors.is_empty() && state.is_in_force);
@@ -134,13 +141,23 @@ fn new_status(options: &ClusterOptions, state: &ResourceState) -> Option<Value> 
     (!is_unchanged).then_some(status)
 }
 
+/// `status.byPod` as it is.
+pub(super) fn entries(object: &Object) -> Vec<Value> {
+    object.field(&["status", "byPod"]).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// Whose entry it is.
+pub(super) fn id(entry: &Value) -> &str {
+    entry.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
 fn pod_entry(options: &ClusterOptions, state: &ResourceState) -> Value {
     let object: &Object = &state.object;
     let subject = Subject::of(object);
     let mut entry = Map::new();
     entry.insert("id".to_owned(), options.pod_name.as_str().into());
     entry.insert("observedGeneration".to_owned(), object.generation().into());
-    entry.insert("operations".to_owned(), options.operations.clone().into());
+    entry.insert("operations".to_owned(), options.operations.names().into());
     let uid_key = match subject {
         Subject::Template => "templateUID",
         Subject::Constraint => "constraintUID",
@@ -177,7 +194,8 @@ mod tests {
         ClusterOptions {
             kubeconfig: None,
             pod_name: "pod-b".to_owned(),
-            operations: vec!["webhook".to_owned()],
+            pod_namespace: "admit-system".to_owned(),
+            operations: crate::server::Operations::default(),
             rotation: None,
         }
     }
@@ -208,7 +226,8 @@ mod tests {
         let status = new_status(&options(), &ResourceState { object, errors: vec![error], is_in_force: false });
         assert_eq!(
             status,
-            Some(json!({"byPod": [{"id": "pod-b", "observedGeneration": 1, "operations": ["webhook"],
+            Some(json!({"byPod": [{"id": "pod-b", "observedGeneration": 1,
+                "operations": ["generate", "status", "webhook"],
                 "configUID": "u2", "errors": [{"type": "ignored", "message": "no"}]}]}))
         );
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -11,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::evaluations::Evaluations;
+use super::inventory::Synced;
 use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
 use crate::policy::snapshot::SnapshotHandle;
@@ -26,6 +29,11 @@ pub struct Metrics {
     breaches: Family<BreachLabels, Counter<u64, AtomicU64>>,
     ingestions: Family<StateLabels, Counter<u64, AtomicU64>>,
     ingestion_duration: Family<StateLabels, Histogram, fn() -> Histogram>,
+    sync_duration: Histogram,
+    last_sync: Gauge<f64, AtomicU64>,
+    watched: Gauge,
+    intended_watches: Gauge,
+    dropped_events: Counter<u64, AtomicU64>,
 }
 
 /// How a request ended, for metrics.
@@ -91,42 +99,79 @@ impl Metrics {
             breaches: Family::default(),
             ingestions: Family::default(),
             ingestion_duration: Family::new_with_constructor(ingestion_buckets),
+            sync_duration: sync_buckets(),
+            last_sync: Gauge::default(),
+            watched: Gauge::default(),
+            intended_watches: Gauge::default(),
+            dropped_events: Counter::default(),
         };
-        let registry = &mut metrics.registry;
-        registry.register(
+        metrics.register_requests();
+        metrics.register_policies();
+        metrics.register_cluster();
+        metrics
+    }
+
+    fn register_requests(&mut self) {
+        self.registry.register(
             "validation_request_count",
             "The number of requests that are routed to validation webhook",
-            metrics.requests.clone(),
+            self.requests.clone(),
         );
-        registry.register(
+        self.registry.register(
             "validation_request_duration_seconds",
             "The response time in seconds of validation requests",
-            metrics.request_duration.clone(),
+            self.request_duration.clone(),
         );
-        registry.register("constraint_templates", "Number of observed constraint templates", metrics.templates.clone());
-        registry.register("constraints", "Current number of known constraints", metrics.constraints.clone());
-        registry.register(
+        self.registry.register(
             "constraint_evaluation_breaches",
             "Evaluations that were stopped because they went beyond a limit",
-            metrics.breaches.clone(),
+            self.breaches.clone(),
         );
-        registry.register(
+        self.registry.register(
+            "admission_events_dropped",
+            "Events on violations that were not written because there were too many",
+            self.dropped_events.clone(),
+        );
+    }
+
+    fn register_policies(&mut self) {
+        let templates = "Number of observed constraint templates";
+        self.registry.register("constraint_templates", templates, self.templates.clone());
+        self.registry.register("constraints", "Current number of known constraints", self.constraints.clone());
+        self.registry.register(
             "constraint_template_ingestion_count",
             "Total number of constraint template ingestion actions",
-            metrics.ingestions.clone(),
+            self.ingestions.clone(),
         );
-        registry.register(
+        self.registry.register(
             "constraint_template_ingestion_duration_seconds",
             "How long it took to ingest a constraint template in seconds",
-            metrics.ingestion_duration.clone(),
+            self.ingestion_duration.clone(),
         );
-        metrics
+    }
+
+    fn register_cluster(&mut self) {
+        self.registry.register(
+            "sync_duration_seconds",
+            "How long it took to take changed objects into the inventory",
+            self.sync_duration.clone(),
+        );
+        let last_sync = "When objects in the inventory last changed, in seconds since 1970";
+        self.registry.register("sync_last_run_time_seconds", last_sync, self.last_sync.clone());
+        self.registry.register("watch_manager_watched_gvk", "Kinds that are watched", self.watched.clone());
+        self.registry.register(
+            "watch_manager_intended_watch_gvk",
+            "Kinds that are to be watched, known to the API server or not",
+            self.intended_watches.clone(),
+        );
     }
 
     /// Adds what is read from the current snapshot.
     #[must_use]
     pub(crate) fn watching(mut self, snapshots: Arc<SnapshotHandle>) -> Self {
-        self.registry.register_collector(Box::new(SetAside(snapshots)));
+        self.registry.register_collector(Box::new(SetAside(Arc::clone(&snapshots))));
+        self.registry.register_collector(Box::new(Synced(Arc::clone(&snapshots))));
+        self.registry.register_collector(Box::new(Evaluations(snapshots)));
         self
     }
 
@@ -152,6 +197,25 @@ impl Metrics {
     pub(crate) fn ingestion(&self, status: State, seconds: f64) {
         self.ingestions.get_or_create(&StateLabels { status }).inc();
         self.ingestion_duration.get_or_create(&StateLabels { status }).observe(seconds);
+    }
+
+    /// Notes that objects in the inventory changed, and how long it took to take them in.
+    pub(crate) fn synced(&self, seconds: f64) {
+        self.sync_duration.observe(seconds);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_sync.set(now.as_secs_f64());
+    }
+
+    /// Sets how many kinds are watched, and how many are to be.
+    pub(crate) fn watches(&self, watched: usize, intended: usize) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.watched.set(count(watched));
+        self.intended_watches.set(count(intended));
+    }
+
+    /// Counts one Event that is not written.
+    pub(crate) fn event_dropped(&self) {
+        self.dropped_events.inc();
     }
 
     /// Sets how many templates there are.
@@ -214,6 +278,13 @@ fn ingestion_buckets() -> Histogram {
     Histogram::new(hundredths.chain(tenths).chain(seconds))
 }
 
+fn sync_buckets() -> Histogram {
+    let tenths = (1..=9).map(|step| f64::from(step) / 10_000.0);
+    let milliseconds = (1..=5).map(|step| f64::from(step) / 1_000.0);
+    let hundredths = (1..=5).map(|step| f64::from(step) / 100.0);
+    Histogram::new(tenths.chain(milliseconds).chain(hundredths))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +296,9 @@ mod tests {
         metrics.templates(State::active, 4);
         metrics.constraints("deny", State::error, 1);
         metrics.ingestion(State::active, 0.02);
+        metrics.synced(0.000_2);
+        metrics.watches(5, 6);
+        metrics.event_dropped();
         let text = metrics.encode().unwrap();
         for line in [
             "gatekeeper_validation_request_count_total{admission_status=\"deny\",admission_dryrun=\"false\"} 1",
@@ -232,8 +306,42 @@ mod tests {
             "gatekeeper_constraint_templates{status=\"active\"} 4",
             "gatekeeper_constraints{enforcement_action=\"deny\",status=\"error\"} 1",
             "gatekeeper_constraint_template_ingestion_count_total{status=\"active\"} 1",
+            "gatekeeper_constraint_template_ingestion_duration_seconds_bucket{le=\"0.02\",status=\"active\"} 1",
+            "gatekeeper_sync_duration_seconds_bucket{le=\"0.0001\"} 0",
+            "gatekeeper_sync_duration_seconds_bucket{le=\"0.0002\"} 1",
+            "gatekeeper_sync_last_run_time_seconds 1",
+            "gatekeeper_watch_manager_watched_gvk 5",
+            "gatekeeper_watch_manager_intended_watch_gvk 6",
+            "gatekeeper_admission_events_dropped_total 1",
         ] {
             assert!(text.contains(line), "{line} not in\n{text}");
+        }
+    }
+
+    /// Upper ends of the buckets of a histogram, as exposed.
+    fn bounds(text: &str, name: &str) -> Vec<String> {
+        let start = format!("gatekeeper_{name}_bucket{{le=\"");
+        text.lines().filter_map(|line| Some(line.strip_prefix(&start)?.split('"').next()?.to_owned())).collect()
+    }
+
+    #[test]
+    fn buckets_are_gatekeepers() {
+        let metrics = Metrics::new();
+        metrics.request(Decision::Allow, false, 0.002);
+        metrics.ingestion(State::active, 0.02);
+        let text = metrics.encode().unwrap();
+        for (name, count, some) in [
+            (
+                "validation_request_duration_seconds",
+                47,
+                ["0.009", "0.01", "0.9", "1.0", "1.5", "10.0", "+Inf"].as_slice(),
+            ),
+            ("constraint_template_ingestion_duration_seconds", 20, &["0.01", "0.09", "0.1", "0.5", "1.0", "5.0"]),
+            ("sync_duration_seconds", 20, &["0.0001", "0.0009", "0.001", "0.005", "0.01", "0.05"]),
+        ] {
+            let found = bounds(&text, name);
+            assert_eq!(found.len(), count, "{name}: {found:?}");
+            some.iter().for_each(|bound| assert!(found.iter().any(|one| one == bound), "{name}: {bound} in {found:?}"));
         }
     }
 }

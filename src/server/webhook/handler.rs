@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
+use super::Reporter;
 use super::namespaces::{Namespaces, UnknownNamespace};
 use super::trace::Tracer;
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
-use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
+use crate::model::api::{EnforcementPoint, Process};
 use crate::model::review::{
     AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
 };
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
-use crate::policy::evaluate::{Decision, EvalContext, Evaluation, LimitBreach, Verdict, validate};
+use crate::policy::evaluate::{Decision, EvalContext, validate};
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
@@ -37,7 +38,7 @@ pub(super) struct Admission {
     tracer: Tracer,
     max_request_bytes: usize,
     evaluation_limit: Duration,
-    log_denies: bool,
+    reporter: Reporter,
     own_accounts: [String; 2],
 }
 
@@ -86,6 +87,7 @@ impl Admission {
         snapshots: Arc<SnapshotHandle>,
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
+        reporter: Reporter,
     ) -> Self {
         Self {
             snapshots,
@@ -100,7 +102,7 @@ impl Admission {
             },
             tracer: Tracer::new(options.build),
             max_request_bytes: options.max_request_bytes,
-            log_denies: options.log_denies,
+            reporter,
             evaluation_limit: options.evaluation_limit,
             // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
             own_accounts: ["admit", "gatekeeper-admin"]
@@ -248,65 +250,9 @@ impl Admission {
         self.tracer.trace_if_asked(&snapshot, review);
         let context =
             EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let mut verdict = match validate(&snapshot, review, context) {
-            Ok(evaluation) => {
-                self.report_breaches(review, &evaluation);
-                self.log_violations(review, &evaluation);
-                Verdict::from_evaluation(&evaluation)
-            }
-            Err(failure) => {
-                error!(name = review.display_name(), error = %failure, "request refused because it could not be judged");
-                Verdict::from_failure(&failure, review.display_name())
-            }
-        };
+        let mut verdict = self.reporter.judged(review, validate(&snapshot, review, context));
         verdict.response.warnings.extend(pending.passed.warnings);
         done(answered(version, review, verdict.decision, &verdict.response))
-    }
-
-    fn report_breaches(&self, review: &Review, evaluation: &Evaluation) {
-        for LimitBreach { constraint, limit, is_last_straw } in &evaluation.breaches {
-            let constraint = &constraint.constraint;
-            self.metrics.breach(constraint.kind(), constraint.name(), *limit);
-            let (kind, name, resource) = (constraint.kind(), constraint.name(), review.display_name());
-            warn!(constraint_kind = kind, constraint_name = name, resource, ?limit, "an evaluation was stopped");
-            if *is_last_straw {
-                error!(
-                    constraint_kind = kind,
-                    constraint_name = name,
-                    "a constraint is set aside: its evaluation was stopped again and again"
-                );
-            }
-        }
-    }
-
-    fn log_violations(&self, review: &Review, evaluation: &Evaluation) {
-        if !self.log_denies {
-            return;
-        }
-        for violation in &evaluation.violations {
-            let constraint = &violation.constraint.constraint;
-            let gvk = constraint.object.gvk();
-            let actions: Vec<&str> = violation.actions.iter().map(EnforcementAction::as_str).collect();
-            info!(
-                process = "admission",
-                event_type = "violation",
-                details = %violation.details.clone().unwrap_or_default(),
-                constraint_name = constraint.name(),
-                constraint_group = gvk.group,
-                constraint_api_version = gvk.version,
-                constraint_kind = constraint.kind(),
-                constraint_action = constraint.enforcement.as_str(),
-                constraint_enforcement_actions = actions.join(","),
-                resource_group = review.kind.group,
-                resource_api_version = review.kind.version,
-                resource_kind = review.kind.kind,
-                resource_namespace = review.namespace,
-                resource_name = review.display_name(),
-                request_username = review.username(),
-                "denied admission: {}",
-                violation.message
-            );
-        }
     }
 }
 

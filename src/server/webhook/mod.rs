@@ -4,6 +4,7 @@ mod handler;
 mod label;
 mod listener;
 mod namespaces;
+mod report;
 mod trace;
 mod wire;
 
@@ -16,13 +17,15 @@ use tokio::sync::watch;
 
 use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
-use super::{ServeError, ServeOptions};
+use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
 pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
 pub(super) use namespaces::Namespaces;
+pub use report::ReportOptions;
+pub(super) use report::Reporter;
 
 /// The webhook, ready to serve.
 pub(super) struct Webhook {
@@ -37,13 +40,20 @@ impl Webhook {
         snapshots: Arc<SnapshotHandle>,
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
+        reporter: Reporter,
     ) -> Result<Self, ServeError> {
-        let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics));
-        let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
-        let router = Router::new()
-            .route("/v1/admit", post(move |request| async move { admission.handle(request).await }))
-            .route("/v1/admitlabel", post(move |request| labels.clone().handle(request)))
-            .fallback(wire::not_found);
+        let does = |operation| options.operations.has(operation);
+        let mut router = Router::new();
+        if does(Operation::Webhook) {
+            let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
+            router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
+        }
+        // As in Gatekeeper, whatever serves one of the webhooks serves this one.
+        if does(Operation::Webhook) || does(Operation::MutationWebhook) {
+            let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
+            router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
+        }
+        let router = router.fallback(wire::not_found);
         let clients = options.client_certificates.as_ref();
         let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;
         Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })

@@ -1,0 +1,139 @@
+//! What a process does by its roles, and what only one of several does at a time.
+
+use std::time::{Duration, Instant};
+
+use admit::server::loopback::LoopbackClient;
+use serde_json::Value;
+
+use super::environment::{AdmitServer, Environment, wait_until};
+use super::{LATER, SOON, prepared, start_with};
+
+/// Gives admit in that namespace the rights that it has in its own. Servers of other tests hold the Leases there.
+fn allow_in(environment: &Environment, namespace: &str) {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/manifests/rbac.yaml")).unwrap();
+    let is_role = |text: &&str| {
+        let is_of_kind = text.contains("kind: Role\n") || text.contains("kind: RoleBinding\n");
+        is_of_kind && text.contains("metadata:\n  name: admit\n  namespace: admit-system\n")
+    };
+    let roles: Vec<String> = manifest
+        .split("\n---\n")
+        .filter(is_role)
+        .map(|text| text.replacen("namespace: admit-system", &format!("namespace: {namespace}"), 1))
+        .collect();
+    assert_eq!(roles.len(), 2);
+    environment.apply(&roles.join("\n---\n")).checked();
+}
+
+fn start_in(environment: &'static Environment, namespace: &str, arguments: &[&str]) -> AdmitServer {
+    let namespace = format!("--pod-namespace={namespace}");
+    let all: Vec<&str> =
+        [namespace.as_str(), "--shutdown-delay=0"].into_iter().chain(arguments.iter().copied()).collect();
+    start_with(environment, &all)
+}
+
+fn holder(environment: &Environment, namespace: &str, lease: &str) -> String {
+    let path = "-o=jsonpath={.spec.holderIdentity}";
+    environment.kubectl(&["get", "lease", lease, "-n", namespace, "--ignore-not-found", path]).checked().stdout
+}
+
+#[test]
+fn one_replica_holds_a_lease_and_another_takes_over() {
+    let environment = prepared();
+    let scope = environment.scope("lease");
+    let namespace = scope.namespace();
+    allow_in(environment, &namespace);
+    let holder = |lease: &str| holder(environment, &namespace, lease);
+    let mut first = start_in(environment, &namespace, &[]);
+    for lease in ["admit-generate", "admit-status"] {
+        assert!(wait_until(SOON, || holder(lease) == first.pod_name), "{lease}: {:?}\n{}", holder(lease), first.log());
+    }
+    let mut second = start_in(environment, &namespace, &["--operation=generate"]);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(holder("admit-generate"), first.pod_name);
+
+    first.kill();
+    let killed = Instant::now();
+    let has_taken_over = || holder("admit-generate") == second.pod_name;
+    assert!(wait_until(Duration::from_secs(25), has_taken_over), "{:?}\n{}", holder("admit-generate"), second.log());
+    // The Lease lasts for 12 seconds, and is looked at every 2; the rest is what a busy machine needs.
+    assert!(killed.elapsed() < Duration::from_secs(18), "{:?}", killed.elapsed());
+
+    let third = start_in(environment, &namespace, &["--operation=generate"]);
+    assert!(second.terminate().unwrap().success(), "{}", second.log());
+    assert_eq!(holder("admit-status"), first.pod_name, "nobody else has that role");
+    assert!(wait_until(Duration::from_secs(5), || holder("admit-generate") == third.pod_name), "{}", third.log());
+    for log in [second.log(), third.log()] {
+        assert!(log.contains(r#""lease":"admit-generate""#) && !log.contains("working without"), "{log}");
+    }
+}
+
+#[test]
+fn without_rights_to_leases_the_work_is_done_all_the_same() {
+    let environment = prepared();
+    let admit = start_in(environment, "nowhere", &[]);
+    let warning = "there can be no lease; working without";
+    assert!(wait_until(LATER, || admit.log().contains(warning)), "{}", admit.log());
+    assert_eq!(admit.log().matches(warning).count(), 2, "{}", admit.log());
+}
+
+fn entry(environment: &Environment, pod: &str) -> Option<Value> {
+    let output = environment.kubectl(&["get", "constrainttemplate", "k8srequiredlabels", "-o", "json"]).checked();
+    let template: Value = serde_json::from_str(&output.stdout).unwrap();
+    template["status"]["byPod"].as_array()?.iter().find(|entry| entry["id"] == pod).cloned()
+}
+
+#[test]
+fn a_process_does_what_its_operations_say() {
+    let environment = prepared();
+    let scope = environment.scope("operations");
+    let namespace = scope.namespace();
+    allow_in(environment, &namespace);
+    let webhook = start_in(environment, &namespace, &["--operation=webhook", "--operation", "mutation-webhook"]);
+    assert!(webhook.log().contains(r#""operations":"mutation-webhook""#), "{}", webhook.log());
+    let status = start_in(environment, &namespace, &["-operation=status,audit", "--audit-interval=60"]);
+    assert!(status.log().contains("--audit-interval (there is no audit)"), "{}", status.log());
+
+    let mine = || entry(environment, &status.pod_name);
+    assert!(wait_until(LATER, || mine().is_some()), "{}", status.log());
+    assert_eq!(mine().unwrap()["operations"], serde_json::json!(["audit", "status"]));
+    assert_eq!(entry(environment, &webhook.pod_name), None);
+    assert_eq!(holder(environment, &namespace, "admit-generate"), "");
+    assert_eq!(holder(environment, &namespace, "admit-status"), status.pod_name);
+
+    let authority = environment.ca_pem();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = |port: u16| {
+        runtime.block_on(async {
+            let mut client = LoopbackClient::connect(([127, 0, 0, 1], port).into(), &authority).await.unwrap();
+            client.post("/v1/admit", b"{}".to_vec()).await.unwrap().0
+        })
+    };
+    assert_eq!((ask(webhook.port), ask(status.port)), (400, 404), "only one of them has the endpoint");
+}
+
+#[test]
+fn entries_of_pods_that_are_gone_are_removed_from_statuses() {
+    let environment = prepared();
+    let scope = environment.scope("departed");
+    let namespace = scope.namespace();
+    allow_in(environment, &namespace);
+    let template = r#"{"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": {"name": "k8sdeparted"}, "spec": {"crd": {"spec": {"names": {"kind": "K8sDeparted"}}},
+        "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": "package a\nviolation[{\"msg\": \"x\"}] { false }"}]}}"#;
+    environment.apply(template).checked();
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "departed-new-b", "namespace": "NAMESPACE"},
+        "spec": {"containers": [{"name": "c", "image": "registry.example.com/approved/web"}]}}"#;
+    environment.apply(&pod.replace("NAMESPACE", &namespace)).checked();
+    let patch = r#"{"status": {"byPod": [{"id": "departed-old-a"}, {"id": "somebody-else"}]}}"#;
+    let name = ["constrainttemplate", "k8sdeparted"];
+    let arguments = ["patch", name[0], name[1], "--subresource=status", "--type=merge", "-p", patch];
+    environment.kubectl(&arguments).checked();
+    let admit = start_in(environment, &namespace, &["--pod-name=departed-new-b"]);
+    let ids = || {
+        let path = "-o=jsonpath={.status.byPod[*].id}";
+        environment.kubectl(&["get", name[0], name[1], path]).checked().stdout
+    };
+    let is_clean = || !ids().contains("departed-old-a") && ids().contains("departed-new-b");
+    assert!(wait_until(LATER, is_clean), "{}\n{}", ids(), admit.log());
+    assert!(ids().contains("somebody-else"), "{}", ids());
+}
