@@ -9,23 +9,25 @@ use tracing::debug;
 
 /// How often it is looked at how large the process is.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How often it is done after a change: what is in use the first time is free by the last, and does not show before.
+const TIMES: u32 = 4;
 /// A difference that nobody minds, in KiB.
 const SLACK: u64 = 4 << 10;
 
 /// Looks after the size of the process, for ever.
 pub(super) async fn run() {
     limit_what_is_kept();
-    let mut settled = 0;
+    let (mut settled, mut times) = (0, 0);
     loop {
         tokio::time::sleep(PERIOD).await;
         let Some(resident) = resident_kib() else { continue };
-        // Having shrunk counts, too: what was in use the last time may be free by now.
-        if resident.abs_diff(settled) <= settled / 20 + SLACK {
+        if resident.abs_diff(settled) > settled / 20 + SLACK {
+            times = 0;
+        }
+        if times == TIMES || tokio::task::spawn_blocking(release).await.is_err() {
             continue;
         }
-        if tokio::task::spawn_blocking(release).await.is_err() {
-            continue;
-        }
+        times += 1;
         settled = resident_kib().unwrap_or(resident);
         debug!(before_kib = resident, after_kib = settled, "gave free memory back");
     }
