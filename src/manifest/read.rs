@@ -39,7 +39,11 @@ pub fn read_file(path: &Path) -> (Vec<Document>, Vec<ManifestError>) {
     }
 }
 
-fn read_text(path: &Path) -> Result<Source, ManifestError> {
+/// The text of one file, whatever is in it.
+///
+/// # Errors
+/// When it cannot be read or is not text; with the place.
+pub fn read_text(path: &Path) -> Result<Source, ManifestError> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     decode(&shown(path), bytes)
 }

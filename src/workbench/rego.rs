@@ -18,15 +18,7 @@ use crate::workbench::diagnostic::Diagnostic;
 /// Why an author's files or query could not be used.
 #[derive(Debug, Error)]
 pub enum RegoProblem {
-    /// A file cannot be read.
-    #[error("{path}: {cause}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// A data or input file is broken.
+    /// A file cannot be read, or one with data or input is broken.
     #[error("{0}")]
     Data(Diagnostic),
     /// Rego that does not compile, as it is shown to people.
@@ -198,9 +190,9 @@ fn read_all(paths: &[&PathBuf]) -> Result<Vec<SourceFile>, RegoProblem> {
 
 fn read(path: &Path) -> Result<SourceFile, RegoProblem> {
     let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(SourceFile { name, text }),
-        Err(cause) => Err(RegoProblem::Read { path: name, cause }),
+    match manifest::read_text(path) {
+        Ok(source) => Ok(SourceFile { name, text: source.text().to_owned() }),
+        Err(error) => Err(RegoProblem::Data(error.into())),
     }
 }
 
