@@ -4,6 +4,7 @@
 mod flag_tests;
 mod foreign_flags;
 mod reporting;
+mod traces;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use tracing::{error, info, warn};
 
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
+use self::traces::TraceArguments;
 use super::certificates::CertificateArguments;
 use super::engine::EngineArguments;
 use super::go_flags::parse_bool;
@@ -105,6 +107,8 @@ pub(super) struct ServeArguments {
     engine: EngineArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
     reports: ReportArguments,
+    #[command(flatten, next_help_heading = "What is told of requests")]
+    traces: TraceArguments,
     #[command(flatten, next_help_heading = "Log")]
     log: LogArguments,
     #[command(flatten)]
@@ -138,6 +142,10 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
 /// A manifest that asks for more than there is works, and says so.
 fn warn_of_what_is_not_there(arguments: &ServeArguments) {
     if let Some(flags) = arguments.foreign.explanation() {
+        warn!(flags, "flags without effect");
+    }
+    if arguments.traces.has_no_effect(arguments.foreign.has_other_metrics_backend()) {
+        let flags = "--otlp-endpoint (metrics are served to Prometheus alone, and this build makes no traces)";
         warn!(flags, "flags without effect");
     }
     let operations = Operations::new(&arguments.operation);
@@ -177,6 +185,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         pod_namespace: arguments.pod_namespace.clone(),
         admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
         exempt_namespaces: arguments.webhook.exempt_namespaces(),
+        traces: arguments.traces.options(arguments.foreign.has_other_metrics_backend()),
     }
 }
 

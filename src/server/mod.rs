@@ -27,11 +27,13 @@ use tracing::{error, info};
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
+use telemetry::traces::Traces;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
 pub use cluster::ClusterOptions;
 pub use operations::{InvalidOperation, Operation, Operations};
+pub use telemetry::traces::{TraceError, TraceOptions};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
@@ -71,6 +73,8 @@ pub struct ServeOptions {
     pub admits_uncompilable_templates: bool,
     /// `--exempt-namespace` and its kin.
     pub exempt_namespaces: ExemptNamespaces,
+    /// Where traces of requests go.
+    pub traces: TraceOptions,
 }
 
 /// Where policies come from.
@@ -124,6 +128,9 @@ pub enum ServeError {
     /// TLS cannot be set up.
     #[error("failed to set up TLS: {0}")]
     Tls(String),
+    /// Traces cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// A task ended that should not.
     #[error("{0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -140,6 +147,7 @@ pub async fn run(
     bound: tokio::sync::oneshot::Sender<BoundAddresses>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
+    let traces = Traces::start(&options.traces)?;
     let snapshots = Arc::new(SnapshotHandle::default());
     let metrics = Arc::new(Metrics::new().watching(snapshots.clone()));
     let (ready_sender, ready) = watch::channel(false);
@@ -236,7 +244,8 @@ pub async fn run(
     let _ = bound.send(addresses);
 
     let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter)?;
+    let webhook =
+        webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter, traces.clone())?;
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = tokio::spawn(webhook.serve(listener, stop));
     tokio::select! {
@@ -253,6 +262,7 @@ pub async fn run(
     if let Some(released) = released {
         released.wait().await;
     }
+    traces.flush().await;
     info!("stopped");
     Ok(())
 }

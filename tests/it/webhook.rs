@@ -9,7 +9,7 @@ use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
     BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
-    ReportOptions, ServeOptions, TlsVersion, run, self_signed,
+    ReportOptions, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -155,6 +155,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         pod_namespace: "admit-system".to_owned(),
         admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
+        traces: TraceOptions::default(),
     }
 }
 

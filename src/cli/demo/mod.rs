@@ -17,7 +17,7 @@ use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
     BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
-    TlsVersion, self_signed,
+    TlsVersion, TraceOptions, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -108,6 +108,7 @@ fn options(directory: &Path) -> ServeOptions {
         pod_namespace: "gatekeeper-system".to_owned(),
         admits_uncompilable_templates: false,
         exempt_namespaces: ExemptNamespaces::default(),
+        traces: TraceOptions::default(),
     }
 }
 

@@ -59,7 +59,7 @@ const RETRIES: &str = "a policy that does not compile never will, so it is not t
 const RETRIES_WITHOUT_END: &str = "it is ready without policies that do not compile; their statuses say why";
 
 /// By name.
-const FLAGS: [ForeignFlag; 53] = [
+const FLAGS: [ForeignFlag; 52] = [
     flag("add_dir_header", Switch, "false", Ignored(LOGS)),
     flag("alsologtostderr", Switch, "false", Ignored(LOGS)),
     flag("api-cache-dir", Text, "", Ignored(AUDIT)),
@@ -101,7 +101,6 @@ const FLAGS: [ForeignFlag; 53] = [
     flag("metrics-backend", OneOf(&["prometheus", "stackdriver", "opentelemetry"]), "prometheus", Ignored(METRICS)),
     flag("mutation-annotations", Switch, "false", Ignored(MUTATION)),
     flag("one_output", Switch, "false", Ignored(LOGS)),
-    flag("otlp-endpoint", Text, "", Ignored(METRICS)),
     flag("otlp-metric-interval", Duration, "", Ignored(METRICS)),
     flag("pprof-port", Whole, "", Ignored(PROFILES)),
     flag("readiness-retries", Whole, "0", RefusedOnly("-1", RETRIES_WITHOUT_END, RETRIES)),
@@ -135,6 +134,11 @@ impl ForeignFlags {
         });
         let text = explained.collect::<Vec<_>>().join("; ");
         (!text.is_empty()).then_some(text)
+    }
+
+    /// Whether metrics are to go to another place than Prometheus.
+    pub(super) fn has_other_metrics_backend(&self) -> bool {
+        self.without_effect.iter().any(|(_, flags)| flags.contains(&"metrics-backend"))
     }
 
     fn note(&mut self, flag: &'static str, reason: &'static str) {

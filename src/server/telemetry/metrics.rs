@@ -248,12 +248,7 @@ impl Default for Metrics {
 
 impl EncodeLabelValue for AdmissionStatus {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let text = match self.0 {
-            Decision::Allow => "allow",
-            Decision::Deny => "deny",
-            Decision::Error => "error",
-        };
-        text.encode(encoder)
+        self.0.as_str().encode(encoder)
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
+use super::telemetry::traces::Traces;
 use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
@@ -41,11 +42,13 @@ impl Webhook {
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
+        traces: Traces,
     ) -> Result<Self, ServeError> {
         let does = |operation| options.operations.has(operation);
         let mut router = Router::new();
         if does(Operation::Webhook) {
-            let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
+            let admission =
+                Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter, traces));
             router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
         }
         // As in Gatekeeper, whatever serves one of the webhooks serves this one.
