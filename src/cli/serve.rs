@@ -55,6 +55,9 @@ pub(super) struct ServeArguments {
     /// Address of /healthz and /readyz
     #[arg(long, value_name = "HOST:PORT", default_value = ":9090")]
     health_addr: ListenAddress,
+    /// Let /healthz, too, ask whether the webhook answers with its certificate, as /readyz does
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    enable_tls_healthcheck: bool,
     /// Port of /metrics
     #[arg(long, value_name = "PORT", default_value_t = 8888)]
     prometheus_port: u16,
@@ -184,6 +187,8 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
         admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
+        admits_unknown_actions: arguments.webhook.disable_enforcementaction_validation,
+        checks_tls_for_health: arguments.enable_tls_healthcheck,
         exempt_namespaces: arguments.webhook.exempt_namespaces(),
         traces: arguments.traces.options(arguments.foreign.has_other_metrics_backend()),
     }
@@ -202,7 +207,7 @@ fn source(arguments: &ServeArguments) -> PolicySource {
             pod_name: arguments.pod_name.clone(),
             pod_namespace: arguments.pod_namespace.clone(),
             operations: Operations::new(&arguments.operation),
-            rotation: arguments.certificates.rotation(&arguments.pod_namespace),
+            rotation: arguments.certificates.rotation(&arguments.pod_namespace, &arguments.operation),
         });
     }
     let (sender, feed) = mpsc::channel(16);

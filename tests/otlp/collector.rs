@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+/// Heads and bodies.
+type Received = Mutex<Vec<(String, Vec<u8>)>>;
+
 /// Listens until the process ends.
 pub(super) struct Collector {
     address: String,
-    /// Heads and bodies.
-    received: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    received: Arc<Received>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Collector {
 }
 
 /// One request; whether there may be more. It is kept before it is answered: whoever is answered can rely on it.
-fn take(stream: &TcpStream, sink: &Mutex<Vec<(String, Vec<u8>)>>) -> bool {
+fn take(stream: &TcpStream, sink: &Received) -> bool {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

@@ -1,6 +1,7 @@
 //! What operators see: metrics, logs and traces.
 
 mod evaluations;
+mod expiry;
 mod inventory;
 pub mod logs;
 pub mod metrics;

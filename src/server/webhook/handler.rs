@@ -108,6 +108,7 @@ impl Admission {
             own_rules: OwnRules {
                 build: options.build,
                 admits_uncompilable: options.admits_uncompilable_templates,
+                admits_unknown_actions: options.admits_unknown_actions,
                 namespace: options.pod_namespace.clone(),
             },
             tracer: Tracer::new(options.build),
