@@ -6,14 +6,21 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use admit::server::loopback::LoopbackClient;
 use admit::server::{BoundAddresses, Operation, Operations, ServeOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+
+use serde_json::{Value, json};
 
 use super::webhook::{Policies, options, serve};
 
 fn start(options: ServeOptions) -> BoundAddresses {
+    start_with(options, String::new())
+}
+
+fn start_with(options: ServeOptions, policies: String) -> BoundAddresses {
     let (sender, addresses) = mpsc::channel();
-    std::thread::spawn(move || serve(options, Policies::Text(String::new()), &sender));
+    std::thread::spawn(move || serve(options, Policies::Text(policies), &sender));
     addresses.recv().unwrap()
 }
 
@@ -32,7 +39,7 @@ fn certify(directory: &Path, authority_ends: i32, leaf_ends: i32) {
     authority.distinguished_name.push(rcgen::DnType::CommonName, "authority");
     authority.not_after = date_time_ymd(authority_ends, 1, 1);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     leaf.not_after = date_time_ymd(leaf_ends, 1, 1);
     let key = KeyPair::generate().unwrap();
     let leaf = leaf.signed_by(&key, &authority).unwrap();
@@ -111,6 +118,43 @@ fn metrics_say_when_certificates_end() {
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "{text}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn constraints_with_unknown_actions_are_taken_only_where_that_is_asked_for() {
+    let template = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": {"name": "any"}, "spec": {"crd": {"spec": {"names": {"kind": "Any"}}}, "targets": [{
+            "target": "admission.k8s.gatekeeper.sh", "rego": "package a\nviolation[{\"msg\": \"x\"}] { true }"}]}});
+    let review = |spec: Value| {
+        let object = json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Any",
+            "metadata": {"name": "a"}, "spec": spec});
+        let kind = json!({"group": "constraints.gatekeeper.sh", "version": "v1beta1", "kind": "Any"});
+        let request = json!({"uid": "u", "kind": kind, "name": "a", "operation": "CREATE", "object": object});
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).to_string()
+    };
+    for is_taken in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        certify(directory.path(), 2090, 2080);
+        let mut options = options(directory.path());
+        options.admits_unknown_actions = is_taken;
+        let webhook = start_with(options, template.to_string()).webhook.unwrap();
+        let authority = std::fs::read_to_string(directory.path().join("ca.crt")).unwrap();
+        let ask = |spec: Value| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut client = LoopbackClient::connect(webhook, &authority).await.unwrap();
+                let (_, body) = client.post("/v1/admit", review(spec).into_bytes()).await.unwrap();
+                serde_json::from_slice::<Value>(&body).unwrap()["response"].take()
+            })
+        };
+        let unknown = ask(json!({"enforcementAction": "block"}));
+        assert_eq!(unknown["allowed"], is_taken, "{unknown}");
+        let told = if is_taken { &unknown["warnings"][0] } else { &unknown["status"]["message"] };
+        assert!(told.as_str().unwrap().contains("unrecognized enforcementAction: \"block\""), "{unknown}");
+        let nowhere = ask(json!({"enforcementAction": "scoped", "scopedEnforcementActions": []}));
+        assert_eq!(nowhere["allowed"], true, "{nowhere}");
+        assert!(nowhere["warnings"][0].as_str().unwrap().contains("is enforced nowhere"), "{nowhere}");
     }
 }
 
