@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::go_flags::parse_bool;
-use crate::server::{ClientCertificates, RotationOptions};
+use crate::server::{ClientCertificates, Operation, RotationOptions};
 
 /// How the webhook gets its certificate, and whose calls it takes.
 #[derive(Debug, Args)]
@@ -58,8 +58,10 @@ impl CertificateArguments {
         })
     }
 
-    /// `None` when files are served.
-    pub(super) fn rotation(&self, namespace: &str) -> Option<RotationOptions> {
+    /// `None` when files are served. A process keeps the bundles of what it serves.
+    pub(super) fn rotation(&self, namespace: &str, operations: &[Operation]) -> Option<RotationOptions> {
+        // As in Gatekeeper: without any, there are all.
+        let has = |operation| operations.is_empty() || operations.contains(&operation);
         (!self.disable_cert_rotation).then(|| RotationOptions {
             namespace: namespace.to_owned(),
             service: self.cert_service_name.clone(),
@@ -67,19 +69,21 @@ impl CertificateArguments {
             validating: names(
                 &self.validating_webhook_configuration_name,
                 &self.additional_validating_webhook_configs_to_rotate_certs,
+                has(Operation::Webhook),
             ),
             mutating: names(
                 &self.mutating_webhook_configuration_name,
                 &self.additional_mutating_webhook_configs_to_rotate_certs,
+                has(Operation::MutationWebhook),
             ),
         })
     }
 }
 
-/// Each name once; an empty one is none.
-fn names(first: &str, more: &[String]) -> Vec<String> {
+/// Each name once; an empty one is none. None at all, unless the process serves what they configure.
+fn names(first: &str, more: &[String], is_served: bool) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for name in std::iter::once(first).chain(more.iter().map(String::as_str)).map(str::trim) {
+    for name in std::iter::once(first).chain(more.iter().map(String::as_str)).map(str::trim).filter(|_| is_served) {
         if !name.is_empty() && !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }

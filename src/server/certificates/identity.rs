@@ -157,7 +157,10 @@ fn judge_chain(
 }
 
 /// The authority with the issuer's name; of several, the one that lasts longest.
-fn signer<'a>(signed: &X509Certificate<'_>, authorities: &'a [CertificateDer<'static>]) -> Option<X509Certificate<'a>> {
+pub(super) fn signer<'a>(
+    signed: &X509Certificate<'_>,
+    authorities: &'a [CertificateDer<'static>],
+) -> Option<X509Certificate<'a>> {
     let parsed = authorities.iter().filter_map(parse);
     parsed.filter(|authority| authority.subject().as_raw() == signed.issuer().as_raw()).max_by_key(ends)
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
+use super::telemetry::traces::Traces;
 use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
@@ -27,7 +28,7 @@ pub(super) use namespaces::Namespaces;
 pub use report::ReportOptions;
 pub(super) use report::Reporter;
 
-/// The webhook, ready to serve.
+/// The webhook of a process that has one, ready to serve.
 pub(super) struct Webhook {
     router: Router,
     tls: listener::TlsListener,
@@ -41,18 +42,16 @@ impl Webhook {
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
+        traces: Traces,
     ) -> Result<Self, ServeError> {
-        let does = |operation| options.operations.has(operation);
         let mut router = Router::new();
-        if does(Operation::Webhook) {
-            let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
+        if options.operations.has(Operation::Webhook) {
+            let admission =
+                Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter, traces));
             router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
         }
-        // As in Gatekeeper, whatever serves one of the webhooks serves this one.
-        if does(Operation::Webhook) || does(Operation::MutationWebhook) {
-            let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
-            router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
-        }
+        let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
+        router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
         let router = router.fallback(wire::not_found);
         let clients = options.client_certificates.as_ref();
         let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;
