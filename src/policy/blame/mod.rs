@@ -116,9 +116,6 @@ pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadli
     if suspects.iter().all(|suspect| suspect.weight < values::LIKELY) {
         suspects.extend(values::elements(&mut trials, &sightings));
     }
-    if std::env::var("BLAME").is_ok() {
-        eprintln!("{:#?}\n{suspects:?}\nleft {}", sightings, trials.has_more_than(0));
-    }
     suspects.retain(|suspect| suspect.weight > 0);
     // The deepest, and of equals the first, so that the answer does not hang on the order of trials.
     suspects

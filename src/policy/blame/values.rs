@@ -1,5 +1,7 @@
 //! Fields that are there and are to blame.
 
+use std::collections::BTreeSet;
+
 use crate::model::object::{FieldPath, Segment};
 use crate::model::value::Value;
 use crate::policy::engine::Touch;
@@ -24,6 +26,8 @@ const IDENTITY: i32 = -6;
 const KIND: i32 = -1;
 /// So many fields are tried.
 const MAX_FIELDS: usize = 48;
+/// So many times is looked for further fields.
+const MAX_ROUNDS: usize = 4;
 /// So many values instead of one.
 const MAX_INSTEAD: usize = 16;
 
@@ -106,44 +110,68 @@ fn is_identity(path: &FieldPath) -> bool {
 }
 
 /// Several fields of which each alone is enough: two containers that have one message, or two ways to break one rule. All
-/// are neutralised at once, then each is given back that the violation does not come back with.
+/// are neutralised at once, those that a policy tests only then included; then each is given back that the violation does
+/// not come back with.
 pub(super) fn together(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
     let object = trials.object();
-    let tested = sightings.touched.iter().filter(|(path, touch)| {
-        let value = edit::at(object, path);
-        **touch == Touch::Tested && !is_identity(path) && value.is_some_and(|value| !value.is_collection())
-    });
-    let mut paths: Vec<&FieldPath> = tested.map(|(path, _)| path).take(MAX_FIELDS).collect();
-    if paths.len() < 2 || trials.effect(neutralised(object, &paths)) != Effect::Gone {
+    let mut paths = scalars(object, sightings);
+    for _ in 0..MAX_ROUNDS {
+        let Some(changed) = neutralised(object, &paths) else { return Vec::new() };
+        if paths.is_empty() || trials.effect(Some(changed.clone())) == Effect::Gone {
+            break;
+        }
+        let Some(seen) = trials.observe(&changed) else { return Vec::new() };
+        let before = paths.len();
+        paths.extend(scalars(object, &seen));
+        if paths.len() == before {
+            return Vec::new();
+        }
+    }
+    if trials.effect(neutralised(object, &paths)) != Effect::Gone {
         return Vec::new();
     }
     for path in paths.clone() {
-        let others: Vec<&FieldPath> = paths.iter().filter(|other| **other != path).copied().collect();
+        let mut others = paths.clone();
+        others.remove(&path);
         if trials.effect(neutralised(object, &others)) == Effect::Gone {
             paths = others;
         }
     }
-    let suspect = |path: &FieldPath| Suspect { path: path.clone(), is_missing: false, weight: LIKELY, passing: None };
+    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, passing: None };
     paths.into_iter().map(suspect).collect()
 }
 
+/// Scalars that are tested, and do not say who somebody is.
+fn scalars(object: &Value, sightings: &Sightings) -> BTreeSet<FieldPath> {
+    let tested = sightings.touched.iter().filter(|(path, touch)| {
+        let value = edit::at(object, path);
+        **touch == Touch::Tested && !is_identity(path) && value.is_some_and(|value| !value.is_collection())
+    });
+    tested.map(|(path, _)| path.clone()).take(MAX_FIELDS).collect()
+}
+
 /// Switches are switched, everything else is taken away, from the last on, so that positions before it stay.
-fn neutralised(object: &Value, paths: &[&FieldPath]) -> Option<Value> {
+fn neutralised(object: &Value, paths: &BTreeSet<FieldPath>) -> Option<Value> {
     paths.iter().rev().try_fold(object.clone(), |object, path| match edit::at(&object, path) {
         Some(Value::Bool(boolean)) => edit::with(&object, path, Value::Bool(!boolean)),
         _ => edit::without(&object, path),
     })
 }
 
-/// Elements of lists and mappings without which the violation is not there.
+/// Elements of lists, and entries of mappings, without which the violation is not there.
 pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
     let object = trials.object();
-    let is_element = |path: &&FieldPath| {
-        let parent = path.parent().filter(|parent| !parent.segments().is_empty());
-        !is_identity(path) && parent.is_some_and(|parent| sightings.iterated.contains(&parent))
-    };
-    let elements: Vec<&FieldPath> = sightings.touched.keys().filter(is_element).take(MAX_FIELDS).collect();
+    let iterated = sightings.iterated.iter().filter(|path| !path.segments().is_empty());
+    let elements = iterated.flat_map(|path| -> Vec<FieldPath> {
+        match edit::at(object, path) {
+            Some(Value::Array(items)) => (0..items.len()).map(|index| path.index(index)).collect(),
+            Some(Value::Object(fields)) => {
+                fields.entries().iter().filter_map(|(key, _)| Some(path.key(key.as_str()?))).collect()
+            }
+            _ => Vec::new(),
+        }
+    });
+    let elements: Vec<FieldPath> = elements.filter(|path| !is_identity(path)).take(MAX_FIELDS).collect();
     let gone = elements.into_iter().filter(|path| trials.effect(edit::without(object, path)) == Effect::Gone);
-    let suspect = |path: &FieldPath| Suspect { path: path.clone(), is_missing: false, weight: 1, passing: None };
-    gone.map(suspect).collect()
+    gone.map(|path| Suspect { path, is_missing: false, weight: 1, passing: None }).collect()
 }
