@@ -7,6 +7,7 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod doctor;
 mod health;
 pub mod loopback;
 mod memory;
@@ -30,7 +31,8 @@ use telemetry::metrics::Metrics;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
-pub use cluster::ClusterOptions;
+pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, examine};
+pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 

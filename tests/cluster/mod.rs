@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containment;
+mod doctor;
 mod enforcement;
 mod environment;
 mod inventory;

@@ -24,13 +24,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+pub(super) use bundle::authorities;
 pub use clients::ClientCertificates;
 pub(super) use files::CertificateError;
 pub(super) use files::CertificateFiles;
-pub(super) use identity::SecretData;
+pub(super) use identity::{Fault, Second, SecretData, ends, judge_chain, parse};
 pub use rotation::RotationOptions;
 pub(super) use rotation::{Rotation, View};
 pub use self_signed::{SelfSigned, self_signed};
+
+/// Where the authority and the certificate are kept; Gatekeeper's name.
+pub(super) const SECRET: &str = "gatekeeper-webhook-server-cert";
 
 /// The certificate in force; none until the first one is there. Clones share it.
 #[derive(Clone, Debug, Default)]

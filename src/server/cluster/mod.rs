@@ -4,6 +4,7 @@ mod admission_events;
 mod certificates;
 mod constraint_crds;
 mod departed;
+mod doctor;
 mod events;
 mod feed;
 mod lease;
@@ -30,6 +31,7 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+pub use doctor::{DoctorError, DoctorOptions, examine};
 pub(super) use namespaces::fetch_namespace;
 
 /// A shutdown waits no longer than this for the API server.
