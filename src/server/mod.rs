@@ -14,6 +14,7 @@ mod memory;
 mod operations;
 pub mod telemetry;
 mod webhook;
+mod webhook_rules;
 mod writer;
 
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ use telemetry::metrics::Metrics;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
-pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, examine};
+pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, WebhookRules, examine};
 pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
@@ -59,6 +60,8 @@ pub struct ServeOptions {
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.
     pub shutdown_delay: Duration,
+    /// `--narrow-webhook-rules`.
+    pub webhook_rules: WebhookRules,
     /// What is told of requests.
     pub reports: ReportOptions,
     /// `--operation`.
@@ -185,6 +188,7 @@ pub async fn run(
             let loops = cluster::Loops {
                 client: patient,
                 options: cluster_options,
+                webhook_rules: options.webhook_rules.clone(),
                 snapshots: snapshots.clone(),
                 metrics: metrics.clone(),
                 reports,

@@ -13,6 +13,7 @@ mod own_resources;
 mod policies;
 mod reports;
 mod roles;
+mod webhook_rules;
 
 use std::time::Duration;
 

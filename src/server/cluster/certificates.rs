@@ -255,7 +255,7 @@ fn now(secret: Option<&Secret>) -> i64 {
 }
 
 /// One object by name, as it is now, for ever; `None` while there is none. Failures are logged and tried again.
-fn watch_one<K>(api: Api<K>, name: &str) -> BoxStream<'static, Option<K>>
+pub(super) fn watch_one<K>(api: Api<K>, name: &str) -> BoxStream<'static, Option<K>>
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {
