@@ -341,3 +341,53 @@ fn known(list: &APIGroupDiscoveryList) -> Option<BTreeSet<Known>> {
     // An API server that does not know this form of answer gives one without items.
     (!known.is_empty()).then_some(known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discovered(list: Value) -> Option<BTreeSet<Known>> {
+        known(&serde_json::from_value(list).unwrap())
+    }
+
+    fn list(freshness: &str) -> Value {
+        json!({"items": [{"metadata": {"name": "apps"}, "versions": [{"version": "v1", "freshness": freshness,
+            "resources": [{"resource": "deployments", "responseKind": {"group": "apps", "kind": "Deployment"},
+                "subresources": [{"subresource": "scale",
+                    "responseKind": {"group": "autoscaling", "kind": "Scale"}}]}]}]}]})
+    }
+
+    #[test]
+    fn discovery_counts_when_it_is_whole() {
+        let found = discovered(list("Current")).unwrap();
+        let texts: Vec<String> =
+            found.iter().map(|one| format!("{}/{} {}/{}", one.group, one.resource, one.kind_group, one.kind)).collect();
+        assert_eq!(texts, ["apps/deployments apps/Deployment", "apps/deployments/scale autoscaling/Scale"]);
+        assert_eq!(discovered(list("Stale")), None);
+        // What an API server answers that knows the older form alone.
+        assert_eq!(discovered(json!({"kind": "APIGroupList", "groups": [{"name": "apps"}]})), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_about_anything() {
+        let constraint = |spec: Value| {
+            let object = json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "spec": spec});
+            criteria(&Object::from_value(object).unwrap())
+        };
+        let pods = json!({"match": {"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]}});
+        assert_eq!(constraint(pods.clone()).kinds.len(), 1);
+        let mut broken = pods;
+        broken["match"]["labelSelector"] = json!({"matchExpressions": [{"key": "a", "operator": "Near"}]});
+        assert_eq!(constraint(broken), Match::default());
+        assert_eq!(constraint(json!({})), Match::default());
+        let template = |targets: Value| {
+            let object = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+                "spec": {"targets": targets}});
+            operations(&Object::from_value(object).unwrap())
+        };
+        assert_eq!(template(json!([{"operations": ["CREATE"]}])), ["CREATE"]);
+        for wide in [json!([{}]), json!([{"operations": ["*"]}]), json!([{"operations": ["CREATE", 1]}]), json!([])] {
+            assert_eq!(template(wide), Vec::<String>::new());
+        }
+    }
+}

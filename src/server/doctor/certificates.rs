@@ -79,8 +79,8 @@ fn near(now: i64, end: Second, worst: Severity) -> Option<(Severity, String)> {
     let left = end.0 - now;
     match left {
         ..=0 => Some((worst, format!("has expired at {end}"))),
-        ..URGENT => Some((worst, format!("expires in {} days, at {end}", left / DAY))),
-        ..SOON => Some((Severity::Warning, format!("expires in {} days, at {end}", left / DAY))),
+        1..URGENT => Some((worst, format!("expires in {} days, at {end}", left / DAY))),
+        URGENT..SOON => Some((Severity::Warning, format!("expires in {} days, at {end}", left / DAY))),
         _ => None,
     }
 }
