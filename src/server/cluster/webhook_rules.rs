@@ -41,6 +41,8 @@ const WEBHOOK: &str = "validation.gatekeeper.sh";
 const ANNOTATION: &str = "admit.gatekeeper.sh/rules-as-applied";
 /// How often it is asked which kinds there are.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(30);
+/// The longest that the API server is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a write that may not be left out is tried, and the rest between.
 const TRIES: u32 = 10;
 const REST: Duration = Duration::from_millis(200);
@@ -185,7 +187,10 @@ impl Keeper {
     /// Does what is to be done now; how long there is nothing to do.
     async fn act(&mut self, interests: &[Interest], is_held: bool) -> Duration {
         if self.asked.is_none_or(|asked| asked.elapsed() >= DISCOVERY_PAUSE) {
-            self.known = discover(&self.client).await;
+            // What was known stays known while the API server does not answer: little is new there then.
+            if let Some(answer) = discover(&self.client).await {
+                self.known = answer;
+            }
             self.asked = Some(Instant::now());
         }
         let needs = needs(interests, self.known.as_ref());
@@ -268,42 +273,48 @@ impl Keeper {
         let metadata = json!({"resourceVersion": version, "annotations": {ANNOTATION: annotation}});
         let patch = Patch::Strategic(json!({"metadata": metadata, "webhooks": [webhook]}));
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match self.api.patch(&self.options.configuration, &parameters, &patch).await {
-            Ok(object) => {
+        let name = &self.options.configuration;
+        match tokio::time::timeout(PATIENCE, self.api.patch(name, &parameters, &patch)).await {
+            Ok(Ok(object)) => {
                 self.found = Some(object);
-                true
+                return true;
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => false,
-            Err(error) => {
-                warn!(name = self.options.configuration, %error, "failed to write webhook rules; trying again");
-                false
-            }
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
+            Ok(Err(error)) => warn!(name, %error, "failed to write webhook rules; trying again"),
+            Err(_) => warn!(name, "the API server did not answer about webhook rules in time; trying again"),
         }
+        false
     }
 
     async fn look_again(&mut self) {
-        if let Ok(found) = self.api.get_opt(&self.options.configuration).await {
+        if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, self.api.get_opt(&self.options.configuration)).await {
             self.found = found;
         }
     }
 }
 
-/// All resources and subresources that the API server has; `None` when it is not sure that these are all.
-async fn discover(client: &Client) -> Option<BTreeSet<Known>> {
-    let asked = futures::try_join!(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated());
-    match asked {
-        Ok((core, others)) => {
+/// All resources and subresources that the API server has; `Some(None)` when it is not sure that these are all, `None`
+/// without an answer.
+async fn discover(client: &Client) -> Option<Option<BTreeSet<Known>>> {
+    let asked =
+        async { futures::try_join!(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated()) };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok((core, others))) => {
             let known = known(&core).zip(known(&others));
             if known.is_none() {
                 info!("which kinds there are is not known as a whole; webhook rules stay wide");
             }
-            known.map(|(mut core, others)| {
+            Some(known.map(|(mut core, others)| {
                 core.extend(others);
                 core
-            })
+            }))
         }
-        Err(error) => {
-            warn!(%error, "failed to ask which kinds there are; webhook rules stay wide");
+        Ok(Err(error)) => {
+            warn!(%error, "failed to ask which kinds there are; trying again");
+            None
+        }
+        Err(_) => {
+            warn!("the API server did not say in time which kinds there are; trying again");
             None
         }
     }
