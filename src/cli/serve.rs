@@ -181,6 +181,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
+        webhook_rules: arguments.certificates.webhook_rules(),
         reports: arguments.reports.options(),
         operations: Operations::new(&arguments.operation),
         build: build_options(arguments),

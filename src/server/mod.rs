@@ -7,6 +7,7 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod doctor;
 mod health;
 pub mod loopback;
 mod memory;
@@ -14,6 +15,7 @@ mod operations;
 pub mod telemetry;
 mod tls_check;
 mod webhook;
+mod webhook_rules;
 mod writer;
 
 use std::path::PathBuf;
@@ -32,7 +34,8 @@ use telemetry::traces::Traces;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
-pub use cluster::ClusterOptions;
+pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, WebhookRules, examine};
+pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use telemetry::traces::{TraceError, TraceOptions};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
@@ -60,6 +63,8 @@ pub struct ServeOptions {
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.
     pub shutdown_delay: Duration,
+    /// `--narrow-webhook-rules`.
+    pub webhook_rules: WebhookRules,
     /// What is told of requests.
     pub reports: ReportOptions,
     /// `--operation`.
@@ -206,6 +211,7 @@ pub async fn run(
             let loops = cluster::Loops {
                 client: patient,
                 options: cluster_options,
+                webhook_rules: options.webhook_rules.clone(),
                 snapshots: snapshots.clone(),
                 metrics: metrics.clone(),
                 reports,

@@ -85,6 +85,8 @@ pub(crate) struct Environment {
     authority: CertificateAuthority,
     reaper: Arc<Reaper>,
     // Listed first what needs the other: dropped in this order when the start fails half way.
+    /// Where etcd answers, for what no API server would store.
+    pub(crate) etcd_port: u16,
     _kube_apiserver: Server,
     _etcd: Server,
 }
@@ -96,6 +98,15 @@ impl Environment {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Environment, String>> = OnceLock::new();
         match SHARED.get_or_init(Self::start) {
+            Ok(environment) => environment,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// One that no other test sees: for what is about the cluster as a whole.
+    #[track_caller]
+    pub(crate) fn own() -> Self {
+        match Self::start() {
             Ok(environment) => environment,
             Err(message) => panic!("{message}"),
         }
@@ -115,7 +126,7 @@ impl Environment {
                 kubectl.write_kubeconfigs(port, &files.join("ca.crt")).is_ok() && is_ready(&kubectl)
             })
         })?;
-        let environment = Self { kubectl, authority, reaper, _kube_apiserver: kube_apiserver, _etcd: etcd };
+        let environment = Self { kubectl, authority, reaper, etcd_port, _kube_apiserver: kube_apiserver, _etcd: etcd };
         let output = environment.apply(&initial_objects());
         if output.success { Ok(environment) } else { Err(output.stderr) }
     }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containment;
+mod doctor;
 mod enforcement;
 mod environment;
 mod inventory;
@@ -12,6 +13,7 @@ mod own_resources;
 mod policies;
 mod reports;
 mod roles;
+mod webhook_rules;
 
 use std::time::Duration;
 

@@ -138,6 +138,11 @@ impl Policies {
 pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
     ServeOptions {
+        webhook_rules: admit::server::WebhookRules {
+            are_narrowed: false,
+            pause: Duration::ZERO,
+            configuration: String::new(),
+        },
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),

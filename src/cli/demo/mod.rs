@@ -18,7 +18,7 @@ use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
     BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
-    TlsVersion, TraceOptions, self_signed,
+    TlsVersion, TraceOptions, WebhookRules, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -93,6 +93,7 @@ async fn demonstrate(arguments: &DemoArguments) -> Result<ExitCode> {
 fn options(directory: &Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
     ServeOptions {
+        webhook_rules: WebhookRules { are_narrowed: false, pause: Duration::ZERO, configuration: String::new() },
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),

@@ -12,8 +12,8 @@ use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
 use crate::policy::snapshot::{BuildOptions, ErrorPlace, ResourceError, Snapshot, check_template, compile_check};
 
-/// The groups that are checked.
-const GROUPS: [&str; 8] = [
+/// The groups of the resources that configure admit, which are checked.
+pub const GROUPS: [&str; 8] = [
     TEMPLATES_GROUP,
     CONSTRAINTS_GROUP,
     CONFIG_GROUP,

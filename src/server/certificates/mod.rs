@@ -25,13 +25,17 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+pub(super) use bundle::authorities;
 pub use clients::ClientCertificates;
 pub(super) use files::CertificateError;
 pub(super) use files::CertificateFiles;
-pub(super) use identity::{Second, SecretData};
+pub(super) use identity::{Fault, Second, SecretData, ends, judge_chain, parse};
 pub use rotation::RotationOptions;
 pub(super) use rotation::{Rotation, View};
 pub use self_signed::{SelfSigned, self_signed};
+
+/// Where the authority and the certificate are kept; Gatekeeper's name.
+pub(super) const SECRET: &str = "gatekeeper-webhook-server-cert";
 
 /// The certificate in force; none until the first one is there. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +65,7 @@ impl Certificates {
     pub(super) fn ends(&self) -> (Option<Second>, Option<Second>) {
         let Some(current) = self.current() else { return (None, None) };
         let leaf = current.leaf();
-        (leaf.as_ref().and_then(identity::parse).map(|leaf| identity::ends(&leaf)), current.authority_ends)
+        (leaf.as_ref().and_then(parse).map(|leaf| ends(&leaf)), current.authority_ends)
     }
 
     fn current(&self) -> Option<InForce> {

@@ -18,10 +18,8 @@ use tracing::{info, warn};
 
 use super::FIELD_MANAGER;
 use super::watches::resource;
-use crate::server::certificates::{Certificates, Rotation, RotationOptions, SecretData, View};
+use crate::server::certificates::{Certificates, Rotation, RotationOptions, SECRET, SecretData, View};
 
-/// Where the authority and the certificate are kept; Gatekeeper's name.
-const SECRET: &str = "gatekeeper-webhook-server-cert";
 /// Whoever issues certificates with it writes the Secret, whatever is in it.
 const ISSUED_BY_CERT_MANAGER: &str = "cert-manager.io/certificate-name";
 /// First rest after a write that failed, or after one too many; doubles up to [`LONGEST_PAUSE`].
@@ -257,7 +255,7 @@ fn now(secret: Option<&Secret>) -> i64 {
 }
 
 /// One object by name, as it is now, for ever; `None` while there is none. Failures are logged and tried again.
-fn watch_one<K>(api: Api<K>, name: &str) -> BoxStream<'static, Option<K>>
+pub(super) fn watch_one<K>(api: Api<K>, name: &str) -> BoxStream<'static, Option<K>>
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {

@@ -4,12 +4,14 @@ mod admission_events;
 mod certificates;
 mod constraint_crds;
 mod departed;
+mod doctor;
 mod events;
 mod feed;
 mod lease;
 mod namespaces;
 mod status;
 mod watches;
+mod webhook_rules;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +32,9 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+pub use doctor::{DoctorError, DoctorOptions, examine};
 pub(super) use namespaces::fetch_namespace;
+pub use webhook_rules::WebhookRules;
 
 /// A shutdown waits no longer than this for the API server.
 const RELEASE_LIMIT: Duration = Duration::from_secs(4);
@@ -56,6 +60,7 @@ pub struct ClusterOptions {
 pub(super) struct Loops {
     pub(super) client: Client,
     pub(super) options: ClusterOptions,
+    pub(super) webhook_rules: WebhookRules,
     pub(super) snapshots: Arc<SnapshotHandle>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reports: watch::Receiver<Report>,
@@ -118,7 +123,7 @@ pub(super) async fn keep_certificates(
 impl Loops {
     /// What this process is there for. Kinds of the inventory that are `asked` for are listed again.
     pub(super) fn into_tasks(
-        self,
+        mut self,
         sender: mpsc::Sender<FeedEvent>,
         asked: mpsc::UnboundedReceiver<GroupVersionKind>,
     ) -> (Tasks, Released) {
@@ -130,6 +135,9 @@ impl Loops {
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
             tasks.extend(self.generate(crds, released.clone()));
+        }
+        if self.options.operations.has(Operation::Webhook) && !self.webhook_rules.configuration.is_empty() {
+            tasks.extend(self.keep_rules(released.clone()));
         }
         if self.options.operations.has(Operation::Status) {
             tasks.extend(self.clean_up(released));
@@ -147,6 +155,19 @@ impl Loops {
         let (client, snapshots, reports) = (self.client.clone(), self.snapshots.clone(), self.reports.clone());
         let work = move || constraint_crds::run(client.clone(), snapshots.clone(), reports.clone(), crds.clone());
         vec![("generate lease", hold), ("constraint CRD loop", Box::pin(lease::while_held(held, work)))]
+    }
+
+    /// The rules of the webhook. From here on, reports are handed on once the rules let through what they are about.
+    fn keep_rules(&mut self, released: mpsc::Sender<()>) -> Tasks {
+        let (client, options) = (self.client.clone(), self.webhook_rules.clone());
+        if !options.are_narrowed {
+            return vec![("restoration of webhook rules", Box::pin(webhook_rules::restore(client, options)))];
+        }
+        let (told, reports) = watch::channel(Report::default());
+        let reports = std::mem::replace(&mut self.reports, reports);
+        let (held, hold) = self.hold("admit-webhook-rules", released);
+        let work = webhook_rules::run(client, options, self.snapshots.clone(), reports, told, held);
+        vec![("webhook rules lease", hold), ("loop of webhook rules", Box::pin(work))]
     }
 
     /// One replica removes what others have left behind in statuses.
