@@ -12,6 +12,8 @@ mod own_resources;
 mod policies;
 mod reports;
 mod roles;
+mod statuses;
+mod synced_data;
 
 use std::time::Duration;
 
