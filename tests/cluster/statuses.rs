@@ -90,7 +90,9 @@ fn every_process_has_its_entry_and_one_makes_the_conditions() {
     assert!(source["metadata"].get("ownerReferences").is_none(), "no Pod has its name: {source}");
 
     // A process that ends takes its entry with it; what says of an object that is gone goes, too.
-    drop(second);
+    let mut second = second;
+    second.terminate();
+    assert!(second.log().contains("removed what this process said"), "{}", second.log());
     let has_one = || entries(&constraint()).iter().any(|entry| entry["id"] == first.pod_name.as_str());
     let is_gone = || !entries(&constraint()).iter().any(|entry| entry["id"] == of_second["id"]);
     assert!(wait_until(LATER, || is_gone() && has_one()), "{}\n{}", constraint()["status"], first.log());
@@ -106,7 +108,11 @@ fn a_broken_template_is_stalled_until_it_is_mended_and_stays_created() {
     let environment = prepared();
     let admit = start(environment);
     let template_now = || object(environment, "constrainttemplate", "k8sstatusbroken");
-    let is = |name: &str, status: &str| condition(&template_now(), name).is_some_and(|one| one["status"] == status);
+    let is = |name: &str, status: &str| {
+        let template = template_now();
+        let is_told = entry(&template, &admit.pod_name).is_some();
+        is_told && condition(&template, name).is_some_and(|one| one["status"] == status)
+    };
     environment.apply(&template("K8sStatusBroken", BROKEN)).checked();
     assert!(wait_until(LATER, || is("Stalled", "True") && is("Ready", "False")), "{}\n{}", template_now(), admit.log());
     let broken = template_now();
@@ -214,6 +220,8 @@ fn nothing_is_written_when_nothing_changes() {
     apply_constraint(environment, &constraint("K8sStatusQuiet"));
     wait_for_ready(environment, "constrainttemplate/k8sstatusquiet");
     wait_for_ready(environment, "k8sstatusquiet/k8sstatusquiet");
+    let is_told = || versions(environment, &namespace, &admit).len() == 4;
+    assert!(wait_until(LATER, is_told), "{:?}\n{}", versions(environment, &namespace, &admit), admit.log());
     // Servers of other tests come and go: a few seconds in which none did are to be found.
     let is_quiet = || {
         let before = versions(environment, &namespace, &admit);

@@ -108,9 +108,7 @@ impl KnownPodStatuses {
                 self.objects.extend(objects.into_iter().map(by_key));
                 self.settled.insert(subject);
             }
-            Ok(Watched::Applied(object)) => {
-                drop(self.objects.insert(key(object.namespace(), object.name()), object));
-            }
+            Ok(Watched::Applied(object)) => self.put(subject, object),
             Ok(Watched::Deleted(gone)) => drop(self.objects.remove(&key(&gone.namespace, &gone.name))),
             // Gatekeeper's CRDs of before had no ConfigPodStatus.
             Err(failure) if failure.code == Some(404) => {
@@ -121,8 +119,46 @@ impl KnownPodStatuses {
         }
     }
 
+    /// Takes an object as it is now, or as it was not long ago: what the API server answers to a write may be here before
+    /// what the watch says of earlier ones.
+    fn put(&mut self, subject: Subject, object: Object) {
+        let key = (subject, object.namespace().to_owned(), object.name().to_owned());
+        let version = |object: &Object| object.resource_version().parse::<u64>().unwrap_or_default();
+        if self.objects.get(&key).is_none_or(|known| version(known) <= version(&object)) {
+            self.objects.insert(key, object);
+        }
+    }
+
     /// Whether it is known of all kinds what there is.
     fn is_settled(&self) -> bool {
         self.settled.len() == Subject::ALL.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_older_version_does_not_take_the_place_of_a_newer_one() {
+        let object = |version: &str| {
+            let metadata = json!({"name": "a", "namespace": "b", "resourceVersion": version});
+            Object::from_value(json!({"apiVersion": "status.gatekeeper.sh/v1beta1", "kind": "ConfigPodStatus",
+                "metadata": metadata}))
+            .unwrap()
+        };
+        let mut known = KnownPodStatuses::default();
+        let mut check = |event: Watched, expected: &[&str]| {
+            known.take(Subject::Config, Ok(event));
+            let versions: Vec<&str> = known.objects.values().map(Object::resource_version).collect();
+            assert_eq!(versions, expected);
+        };
+        check(Watched::Applied(object("9")), &["9"]);
+        check(Watched::Applied(object("10")), &["10"]);
+        check(Watched::Applied(object("9")), &["10"]);
+        check(Watched::All(vec![object("8")]), &["8"]);
+        check(Watched::Deleted(object("8").key()), &[]);
     }
 }

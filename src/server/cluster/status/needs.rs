@@ -51,8 +51,8 @@ fn needs(reads: &InventoryReads, declared: &[SyncRequirement]) -> Vec<Need> {
     for pattern in reads.kinds().filter(|pattern| !is_declared(pattern)) {
         by_kind.entry(pattern.kind.clone()).or_default().push(pattern.clone());
     }
-    let is_something = |need: &Need| !need.is_empty();
-    declared.iter().cloned().filter(is_something).chain(by_kind.into_values()).collect()
+    let is_something = |need: &&Need| !need.is_empty();
+    declared.iter().filter(is_something).cloned().chain(by_kind.into_values()).collect()
 }
 
 /// `None` when one of the kinds is in the inventory.

@@ -23,7 +23,7 @@ use crate::model::api::CONFIG_NAME;
 use crate::model::object::{Object, ObjectKey};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::cluster::synced_kinds::SyncedKinds;
-use crate::server::cluster::{ClusterOptions, FIELD_MANAGER};
+use crate::server::cluster::{ClusterOptions, FIELD_MANAGER, to_object};
 use crate::server::writer::{Report, ResourceState};
 
 /// When the process was last seen alive, by itself.
@@ -38,8 +38,9 @@ const BURST: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest rest before writing once more what was refused.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// Requests at a time.
+/// Requests at a time; at the end there is little time.
 const AT_ONCE: usize = 8;
+const AT_ONCE_AT_THE_END: usize = 64;
 
 /// The loop, and what it works with.
 pub(in crate::server::cluster) struct PodStatuses {
@@ -215,8 +216,11 @@ impl Writer {
             }
         }
         let writes = to_write.into_iter().map(|(key, object)| self.apply(key, object));
-        futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-        self.remove(&to_remove).await;
+        let written = futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+        let written: Vec<Option<(Subject, Object)>> = written.collect().await;
+        // The watch says so later; until then it would look as if it had to be written again.
+        written.into_iter().flatten().for_each(|(subject, object)| self.known.put(subject, object));
+        self.remove(&to_remove, AT_ONCE).await;
     }
 
     /// What there should be.
@@ -256,17 +260,22 @@ impl Writer {
         Api::namespaced_with(self.client.clone(), &self.options.pod_namespace, &resource)
     }
 
-    async fn apply(&self, (subject, _, name): &PodStatusKey, mut object: Value) {
+    /// What there is then.
+    async fn apply(&self, (subject, _, name): &PodStatusKey, mut object: Value) -> Option<(Subject, Object)> {
         if self.owner.is_none() {
             object["metadata"]["annotations"] = json!({RENEWED: Timestamp::now().to_string()});
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        if let Err(error) = self.api(*subject).patch(name, &parameters, &Patch::Apply(&object)).await {
-            warn!(kind = subject.pod_status().0, name, %error, "failed to write a status; trying again");
+        match self.api(*subject).patch(name, &parameters, &Patch::Apply(&object)).await {
+            Ok(written) => Some((*subject, to_object(written, &subject.pod_status_resource()).ok()?)),
+            Err(error) => {
+                warn!(kind = subject.pod_status().0, name, %error, "failed to write a status; trying again");
+                None
+            }
         }
     }
 
-    async fn remove(&self, keys: &[PodStatusKey]) {
+    async fn remove(&self, keys: &[PodStatusKey], at_once: usize) {
         let removals = keys.iter().map(|key| async move {
             match self.api(key.0).delete(&key.2, &DeleteParams::default()).await {
                 Ok(_) => {}
@@ -274,14 +283,16 @@ impl Writer {
                 Err(error) => warn!(kind = key.0.pod_status().0, name = key.2, %error, "failed to remove a status"),
             }
         });
-        futures::stream::iter(removals.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        futures::stream::iter(removals.collect::<Vec<_>>()).buffer_unordered(at_once).collect::<Vec<()>>().await;
     }
 
     /// Nobody removes later what belongs to no Pod.
     async fn withdraw(&self) {
         if self.owner.is_none() {
             let own = self.known.objects.keys().filter(|key| key.1 == self.options.pod_namespace);
-            self.remove(&own.cloned().collect::<Vec<_>>()).await;
+            let own: Vec<PodStatusKey> = own.cloned().collect();
+            self.remove(&own, AT_ONCE_AT_THE_END).await;
+            info!(statuses = own.len(), "removed what this process said");
         }
     }
 }
