@@ -157,15 +157,22 @@ fn what_belongs_to_a_pod_goes_with_it() {
     let arguments = ["patch", "constrainttemplate", "k8sdeparted", "--subresource=status", "--type=merge", "-p", patch];
     environment.kubectl(&arguments).checked();
     let uid = object(environment, "constrainttemplate", "k8sdeparted")["metadata"]["uid"].clone();
-    let status = |id: &str, labels: &Value| {
+    let status = |id: &str, labels: &Value, owners: &Value| {
         let text = json!({"apiVersion": "status.gatekeeper.sh/v1beta1", "kind": "ConstraintTemplatePodStatus",
             "metadata": {"name": format!("{id}-k8sdeparted"), "namespace": namespace, "labels": labels,
-                "annotations": {"status.gatekeeper.sh/renewed": "2020-01-01T00:00:00Z"}},
+                "ownerReferences": owners, "annotations": {"status.gatekeeper.sh/renewed": "2020-01-01T00:00:00Z"}},
             "status": {"id": id, "templateUID": uid, "observedGeneration": 1, "operations": ["webhook"]}});
         environment.apply(&text.to_string()).checked();
     };
-    status("laptop", &json!({"app.kubernetes.io/managed-by": "admit"}));
-    status("gatekeeper", &json!({}));
+    status("laptop", &json!({"app.kubernetes.io/managed-by": "admit"}), &json!([]));
+    status("gatekeeper", &json!({}), &json!([]));
+    let evicted = json!([{"apiVersion": "v1", "kind": "Pod", "name": "evicted",
+        "uid": apply_pod(environment, &namespace, "evicted")}]);
+    let patch = r#"{"status": {"phase": "Failed", "reason": "Evicted"}}"#;
+    environment
+        .kubectl(&["patch", "pod", "evicted", "-n", &namespace, "--subresource=status", "--type=merge", "-p", patch])
+        .checked();
+    status("evicted", &json!({}), &evicted);
     let pod_uid = apply_pod(environment, &namespace, "departed-a");
     apply_pod(environment, &namespace, "departed-b");
     let mut first = start_in(environment, &namespace, &["--pod-name=departed-a", "--operation=webhook"]);
@@ -176,7 +183,8 @@ fn what_belongs_to_a_pod_goes_with_it() {
         entries(&template).iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let has = |id: &str| ids().iter().any(|one| one == id);
-    let is_settled = || has("departed-a") && has("departed-b") && !has("somebody-else") && !has("laptop");
+    let is_settled =
+        || has("departed-a") && has("departed-b") && ["somebody-else", "laptop", "evicted"].iter().all(|id| !has(id));
     assert!(wait_until(LATER, is_settled), "{:?}\n{}", ids(), second.log());
     let name = "departed--a-k8sdeparted";
     let of_first = || pod_status(environment, "constrainttemplatepodstatuses", &namespace, name);

@@ -105,6 +105,11 @@ fn what_cannot_be_synced_holds_up_nobody() {
     };
     environment.apply(&config("config").to_string()).checked();
     environment.apply(&config("other").to_string()).checked();
+    // Nor does a template that is on its way out.
+    let mut leaving: Value = serde_json::from_str(&template("K8sReadsLeaving", "v1", "Secret", None)).unwrap();
+    leaving["metadata"]["finalizers"] = json!(["example.com/later"]);
+    environment.apply(&leaving.to_string()).checked();
+    environment.kubectl(&["delete", "constrainttemplate", "k8sreadsleaving", "--wait=false"]).checked();
     // Ready is what it is when it is started.
     let admit = start_in(environment, &namespace, &[]);
     let of = |arguments: &[&str]| status(environment, arguments);
@@ -125,6 +130,11 @@ fn what_cannot_be_synced_holds_up_nobody() {
         let says = || mine()["errors"].to_string().contains(text) && mine()["enforced"] == true;
         assert!(wait_until(LATER, says), "{kind}: {}\n{}", mine(), admit.log());
     }
+    let names = ["get", "constrainttemplatepodstatuses", "-n", &namespace, "-o", "name"];
+    let names = environment.kubectl(&names).checked().stdout;
+    assert!(names.contains("k8sreadssecrets") && !names.contains("k8sreadsleaving"), "{names}");
+    let patch = r#"{"metadata": {"finalizers": []}}"#;
+    environment.kubectl(&["patch", "constrainttemplate", "k8sreadsleaving", "--type=merge", "-p", patch]).checked();
     // An annotation that cannot be read is told, and stops nothing.
     let template = || of(&["constrainttemplate", "k8sreadsgadgets"]);
     let error = || entry(&template(), &admit.pod_name)["errors"][0].clone();

@@ -425,3 +425,33 @@ fn established_kind(crd: &Object) -> Option<String> {
     let kind = crd.field(&["spec", "names", "kind"])?.as_str()?;
     (is_established && !crd.is_terminating()).then(|| kind.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_waited_for_though_it_cannot_be_listed() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::try_from(nowhere).unwrap();
+        let gvk = GroupVersionKind::from_api_version("v1", "Gadget");
+        for (topic, code, count, is_waited_for) in [
+            (Topic::Templates, Some(404), 100, true),
+            (Topic::Constraints("K".to_owned()), Some(403), 100, true),
+            (Topic::Configs, Some(403), 100, true),
+            (Topic::Configs, Some(404), 1, false),
+            (Topic::SyncSets, Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(403), 1, false),
+            (Topic::Synced(gvk.clone()), Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(500), 1, true),
+            (Topic::Synced(gvk), None, 6, false),
+        ] {
+            let (sender, _feed) = mpsc::channel(1);
+            let (crds, synced) = (watch::Sender::default(), watch::Sender::default());
+            let mut feed = Feed::new(client.clone(), "own".to_owned(), sender, crds, synced, Arc::new(Metrics::new()));
+            feed.awaited.insert(topic.clone());
+            feed.take_failure(&topic, &Failure { code, message: "no".to_owned(), count });
+            assert_eq!(feed.awaited.contains(&topic), is_waited_for, "{topic:?} {code:?} {count}");
+        }
+    }
+}

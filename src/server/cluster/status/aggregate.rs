@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::attempts::Attempts;
 use super::conditions::judge;
-use super::departed::{Pods, Renewals};
+use super::departed::{Pods, Renewals, has_others};
 use super::entry::{errors, id};
 use super::{KnownPodStatuses, PodStatusKey, Subject, watch_pod_statuses};
 use crate::model::api::CONSTRAINTS_GROUP;
@@ -101,10 +101,10 @@ impl Aggregator {
     }
 
     async fn remove_departed(&self, known: &KnownPodStatuses, renewals: &mut Renewals) {
-        if !known.is_settled() {
+        let namespace = &self.options.pod_namespace;
+        if !known.is_settled() || !has_others(known, namespace, &self.options.pod_name) {
             return;
         }
-        let namespace = &self.options.pod_namespace;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         // What was known before the Pods were listed: who has come since is not taken for gone.
         let Some(pods) = Pods::list(&pods).await else { return };

@@ -22,7 +22,10 @@ use crate::model::object::Object;
 /// A process that has not said for so long that it is there is gone. It says so every minute.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// Pods that there are.
+/// A Pod that has ended, evicted for example, stays listed for long; it never says anything again.
+const NOT_ENDED: &str = "status.phase!=Failed,status.phase!=Succeeded";
+
+/// Pods that there are, and have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     names: BTreeSet<String>,
@@ -32,7 +35,7 @@ pub(super) struct Pods {
 impl Pods {
     /// Asks the API server; `None` when it does not say.
     pub(super) async fn list(api: &Api<Pod>) -> Option<Self> {
-        match api.list_metadata(&ListParams::default()).await {
+        match api.list_metadata(&ListParams::default().fields(NOT_ENDED)).await {
             Ok(list) => {
                 let (mut names, mut uids) = (BTreeSet::new(), BTreeSet::new());
                 for pod in list.items {
@@ -96,6 +99,11 @@ impl Renewals {
         };
         here().filter(|(_, object)| is_departed(object)).map(|(key, _)| key.clone()).collect()
     }
+}
+
+/// Whether anybody but this process has said something in this namespace.
+pub(super) fn has_others(known: &KnownPodStatuses, namespace: &str, own: &str) -> bool {
+    known.objects.iter().any(|(key, object)| key.1 == namespace && process(object) != own)
 }
 
 fn process(object: &Object) -> &str {

@@ -217,7 +217,12 @@ impl Writer {
         }
         let writes = to_write.into_iter().map(|(key, object)| self.apply(key, object));
         let written = futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-        let written: Vec<Option<(Subject, Object)>> = written.collect().await;
+        let written: Vec<Result<(Subject, Object), String>> = written.collect().await;
+        // One line for all: what keeps one from being written mostly keeps all.
+        let failed = written.iter().filter(|one| one.is_err()).count();
+        if let Some(error) = written.iter().find_map(|one| one.as_ref().err()) {
+            warn!(failed, error, "failed to write statuses of this process; trying again");
+        }
         // The watch says so later; until then it would look as if it had to be written again.
         written.into_iter().flatten().for_each(|(subject, object)| self.known.put(subject, object));
         self.remove(&to_remove, AT_ONCE).await;
@@ -261,18 +266,16 @@ impl Writer {
     }
 
     /// What there is then.
-    async fn apply(&self, (subject, _, name): &PodStatusKey, mut object: Value) -> Option<(Subject, Object)> {
+    async fn apply(&self, key: &PodStatusKey, mut object: Value) -> Result<(Subject, Object), String> {
+        let (subject, namespace, name) = key;
         if self.owner.is_none() {
             object["metadata"]["annotations"] = json!({RENEWED: Timestamp::now().to_string()});
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        match self.api(*subject).patch(name, &parameters, &Patch::Apply(&object)).await {
-            Ok(written) => Some((*subject, to_object(written, &subject.pod_status_resource()).ok()?)),
-            Err(error) => {
-                warn!(kind = subject.pod_status().0, name, %error, "failed to write a status; trying again");
-                None
-            }
-        }
+        let failed = |error: String| format!("{} {namespace}/{name}: {error}", subject.pod_status().0);
+        let patched = self.api(*subject).patch(name, &parameters, &Patch::Apply(&object)).await;
+        let written = patched.map_err(|error| failed(error.to_string()))?;
+        Ok((*subject, to_object(written, &subject.pod_status_resource()).map_err(failed)?))
     }
 
     async fn remove(&self, keys: &[PodStatusKey], at_once: usize) {
