@@ -31,6 +31,13 @@ pub(super) fn start_in(environment: &'static Environment, namespace: &str, argum
     start_with(environment, &all)
 }
 
+/// Removes what processes have said in that namespace: what was killed, or has a Pod, leaves it behind, and other tests
+/// would find it in statuses.
+pub(super) fn forget_statuses(environment: &Environment, namespace: &str) {
+    let kinds = "constrainttemplatepodstatuses,constraintpodstatuses,configpodstatuses";
+    environment.kubectl(&["delete", kinds, "--all", "-n", namespace]).checked();
+}
+
 fn holder(environment: &Environment, namespace: &str, lease: &str) -> String {
     let path = "-o=jsonpath={.spec.holderIdentity}";
     environment.kubectl(&["get", "lease", lease, "-n", namespace, "--ignore-not-found", path]).checked().stdout
@@ -53,6 +60,7 @@ fn one_replica_holds_a_lease_and_another_takes_over() {
 
     first.kill();
     let killed = Instant::now();
+    forget_statuses(environment, &namespace);
     let has_taken_over = || holder("admit-generate") == second.pod_name;
     assert!(wait_until(Duration::from_secs(25), has_taken_over), "{:?}\n{}", holder("admit-generate"), second.log());
     // The Lease lasts for 12 seconds, and is looked at every 2; the rest is what a busy machine needs.

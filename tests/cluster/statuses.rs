@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::environment::{ADMIT_NAMESPACE, AdmitServer, Environment, wait_until};
-use super::roles::{allow_in, start_in};
+use super::roles::{allow_in, forget_statuses, start_in};
 use super::{LATER, apply_constraint, prepared, start};
 
 const GOOD: &str = "package a\nviolation[{\"msg\": \"x\"}] { false }\n";
@@ -197,6 +197,8 @@ fn what_belongs_to_a_pod_goes_with_it() {
     environment.kubectl(&["delete", "pod", "departed-a", "-n", &namespace, "--force", "--grace-period=0"]).checked();
     assert!(wait_until(LATER, || of_first().is_none() && !has("departed-a")), "{:?}\n{}", ids(), second.log());
     assert!(has("departed-b") && has("gatekeeper"), "{:?}", ids());
+    drop(second);
+    forget_statuses(environment, &namespace);
 }
 
 /// Versions of everything that statuses are about or made of, as far as it is of this test.

@@ -58,8 +58,12 @@ impl PodStatuses {
     /// Writes for ever; until `shutdown`, when it removes what would be left behind.
     pub(in crate::server::cluster) async fn run(self) {
         let owner = tokio::select! {
-            owner = find_pod(&self.client, &self.options) => owner,
-            () = is_over(self.shutdown.clone()) => return std::future::pending().await,
+            owner = find_pod(&self.client, &self.options) => Some(owner),
+            () = is_over(self.shutdown.clone()) => None,
+        };
+        let Some(owner) = owner else {
+            drop(self);
+            return std::future::pending().await;
         };
         let Self { client, options, snapshots, mut reports, mut synced, shutdown, released } = self;
         let mut writer = Writer::new(client, options, owner);
