@@ -17,7 +17,7 @@ pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use meter::{Meter, Meters, Outcome, Reading};
 pub use notes::Notes;
-pub use reads::InventoryReads;
+pub use reads::{InventoryReads, KindPattern};
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
 pub use rego::evaluate::{InventoryLoop, Observer, Touch};
 pub use rego::{Document, Pool};

@@ -66,7 +66,7 @@ impl Generator {
         let template = &compiled.template;
         let crd = constraint_crd(template);
         let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if self.applied.get(&name) == Some(&crd) && known.contains(&name) {
+        if self.applied.get(&name) == Some(&crd) && known.contains_key(&name) {
             return true;
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();

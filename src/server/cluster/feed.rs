@@ -10,6 +10,7 @@
 //! ```
 //!
 //! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
+//! A kind to sync that the API server does not know, or does not let us list, is not waited for; policies that read it say so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::watches::{self, Watched, core_resource, resource};
+use super::synced_kinds::{SyncState, SyncedKinds};
+use super::watches::{self, Failure, Watched, core_resource, resource};
 use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{Change, ReplacedKind};
@@ -32,9 +34,11 @@ use crate::server::telemetry::metrics::Metrics;
 
 /// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
+/// The longest that an API server is waited for that does not say what it has: everything else waits meanwhile.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Names of the constraint CRDs in the cluster.
-pub(super) type KnownCrds = BTreeSet<String>;
+/// Names of the constraint CRDs in the cluster, and whether the API server serves the kind of each.
+pub(super) type KnownCrds = BTreeMap<String, bool>;
 
 /// A watch of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +65,9 @@ pub(super) struct Feed {
     namespace: String,
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
+    synced: watch::Sender<SyncedKinds>,
     metrics: Arc<Metrics>,
-    streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
+    streams: SelectAll<BoxStream<'static, (Topic, Result<Watched, Failure>)>>,
     running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
     awaited: BTreeSet<Topic>,
@@ -71,6 +76,8 @@ pub(super) struct Feed {
     has_templates: bool,
     /// What Config and each SyncSet ask to have in the inventory.
     sync_wishes: BTreeMap<ObjectKey, Vec<GroupVersionKind>>,
+    /// How often each kind was looked for in vain.
+    looks: BTreeMap<GroupVersionKind, u32>,
 }
 
 impl Feed {
@@ -79,6 +86,7 @@ impl Feed {
         namespace: String,
         sender: mpsc::Sender<FeedEvent>,
         known_crds: watch::Sender<KnownCrds>,
+        synced: watch::Sender<SyncedKinds>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -86,6 +94,7 @@ impl Feed {
             namespace,
             sender,
             known_crds,
+            synced,
             metrics,
             streams: SelectAll::new(),
             running: BTreeMap::new(),
@@ -93,6 +102,7 @@ impl Feed {
             is_complete: false,
             has_templates: false,
             sync_wishes: BTreeMap::new(),
+            looks: BTreeMap::new(),
         }
     }
 
@@ -108,7 +118,10 @@ impl Feed {
         let mut discovery = tokio::time::interval(DISCOVERY_PAUSE);
         loop {
             let delivered = tokio::select! {
-                Some((topic, watched)) = self.streams.next() => self.take(topic, watched).await,
+                Some((topic, watched)) = self.streams.next() => match watched {
+                    Ok(watched) => self.take(topic, watched).await,
+                    Err(failure) => { self.take_failure(&topic, &failure); Ok(()) }
+                },
                 Some(kind) = asked.recv() => { self.list_again(kind); Ok(()) }
                 _ = discovery.tick() => { self.start_synced().await; Ok(()) }
             };
@@ -170,11 +183,41 @@ impl Feed {
         };
         self.awaited.remove(&topic);
         self.send(changes).await?;
+        if let Topic::Synced(gvk) = &topic {
+            self.set_state(gvk, SyncState::Listed);
+        }
         if topic == Topic::Templates && !self.has_templates {
             self.has_templates = true;
             self.start_synced().await;
         }
         Ok(())
+    }
+
+    /// What was to be synced and cannot be listed is not waited for; nor is what is configured by kinds that are not there.
+    /// Everything else is: without it, policies would be missing.
+    fn take_failure(&mut self, topic: &Topic, failure: &Failure) {
+        let is_hopeless = match topic {
+            Topic::Synced(gvk) => {
+                let before = self.state_of(gvk);
+                let state = before.after(failure);
+                let is_hopeless = state != SyncState::Awaited;
+                self.set_state(gvk, state);
+                is_hopeless
+            }
+            Topic::Configs | Topic::SyncSets => failure.code == Some(404),
+            Topic::Templates | Topic::Namespaces | Topic::Crds | Topic::Constraints(_) => false,
+        };
+        if is_hopeless && self.awaited.remove(topic) {
+            warn!(?topic, error = failure.message, "starting without what cannot be listed");
+        }
+    }
+
+    fn state_of(&self, gvk: &GroupVersionKind) -> SyncState {
+        self.synced.borrow().get(gvk).cloned().unwrap_or(SyncState::Awaited)
+    }
+
+    fn set_state(&self, gvk: &GroupVersionKind, state: SyncState) {
+        self.synced.send_if_modified(|synced| synced.insert(gvk.clone(), state.clone()).as_ref() != Some(&state));
     }
 
     async fn send(&mut self, changes: Vec<Change>) -> Result<(), mpsc::error::SendError<FeedEvent>> {
@@ -200,18 +243,19 @@ impl Feed {
                 let served: BTreeSet<String> = crds.iter().filter_map(established_kind).collect();
                 let gone: Vec<String> = self.watched_kinds().filter(|kind| !served.contains(*kind)).cloned().collect();
                 changes.extend(gone.into_iter().map(|kind| self.stop_kind(kind)));
-                self.known_crds.send_replace(crds.iter().map(|crd| crd.name().to_owned()).collect());
+                self.known_crds.send_replace(crds.iter().map(known_crd).collect());
                 crds.iter().for_each(|crd| self.start_kind(crd));
             }
             Watched::Applied(crd) => {
                 self.start_kind(&crd);
-                self.known_crds.send_if_modified(|known| known.insert(crd.name().to_owned()));
+                let (name, is_served) = known_crd(&crd);
+                self.known_crds.send_if_modified(|known| known.insert(name, is_served) != Some(is_served));
             }
             Watched::Deleted(key) => {
                 let plural = key.name.strip_suffix(&format!(".{CONSTRAINTS_GROUP}")).unwrap_or(&key.name).to_owned();
                 let gone = self.watched_kinds().find(|kind| kind.to_lowercase() == plural).cloned();
                 changes.extend(gone.map(|kind| self.stop_kind(kind)));
-                self.known_crds.send_if_modified(|known| known.remove(&key.name));
+                self.known_crds.send_if_modified(|known| known.remove(&key.name).is_some());
             }
         }
         changes
@@ -255,6 +299,7 @@ impl Feed {
                 self.sync_wishes.remove(&key);
             }
         }
+        self.note_wishes();
         self.start_synced().await;
         let wished: BTreeSet<&GroupVersionKind> = self.sync_wishes.values().flatten().collect();
         let is_gone = |topic: &&Topic| matches!(topic, Topic::Synced(gvk) if !wished.contains(gvk));
@@ -268,6 +313,21 @@ impl Feed {
         }
         self.count_watches();
         changes
+    }
+
+    /// Says of every kind that is wished for how it stands, and nothing of others.
+    fn note_wishes(&mut self) {
+        let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
+        self.looks.retain(|gvk, _| wished.contains(gvk));
+        self.synced.send_if_modified(|synced| {
+            let before = synced.len();
+            synced.retain(|gvk, _| wished.contains(gvk));
+            let kept = synced.len();
+            for gvk in wished {
+                synced.entry(gvk).or_insert(SyncState::Awaited);
+            }
+            kept < before || kept < synced.len()
+        });
     }
 
     /// `spec.sync.syncOnly` of the Config that counts, of one that cannot be read as it was before; or `spec.gvks` of a
@@ -299,15 +359,39 @@ impl Feed {
             if self.running.contains_key(&topic) {
                 continue;
             }
-            let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
-            match kube::discovery::pinned_kind(&self.client, &pinned).await {
-                Ok((found, _)) => {
+            match self.discover(&gvk).await {
+                Ok(found) => {
                     info!(kind = %gvk, "syncing into the inventory");
+                    self.looks.remove(&gvk);
+                    self.set_state(&gvk, SyncState::Awaited);
                     self.start(topic, found, None);
                 }
-                Err(error) => warn!(kind = %gvk, %error, "kind to sync is not known to the API server; looking again"),
+                Err(failure) => {
+                    self.set_state(&gvk, self.state_of(&gvk).after(&failure));
+                    // Ever more rarely: it may go on for days.
+                    if failure.count.is_power_of_two() {
+                        let (looks, error) = (failure.count, failure.message);
+                        warn!(kind = %gvk, looks, error, "kind to sync is not known to the API server; looking again");
+                    }
+                }
             }
         }
+    }
+
+    async fn discover(&mut self, gvk: &GroupVersionKind) -> Result<ApiResource, Failure> {
+        let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
+        let asked = kube::discovery::pinned_kind(&self.client, &pinned);
+        let (code, message) = match tokio::time::timeout(DISCOVERY_LIMIT, asked).await {
+            Ok(Ok((found, _))) => return Ok(found),
+            Ok(Err(kube::Error::Api(status))) => (Some(status.code), status.message.clone()),
+            // The group and version are there, the kind is not.
+            Ok(Err(error @ kube::Error::Discovery(_))) => (Some(404), error.to_string()),
+            Ok(Err(error)) => (None, error.to_string()),
+            Err(_) => (None, "the API server did not answer in time".to_owned()),
+        };
+        let looks = self.looks.entry(gvk.clone()).or_default();
+        *looks = looks.saturating_add(1);
+        Err(Failure { code, message, count: *looks })
     }
 }
 
@@ -327,6 +411,10 @@ fn synced_changes(gvk: &GroupVersionKind, watched: Watched) -> Vec<Change> {
     }]
 }
 
+fn known_crd(crd: &Object) -> (String, bool) {
+    (crd.name().to_owned(), established_kind(crd).is_some())
+}
+
 /// The kind of constraint that a CRD makes, once the API server serves it.
 fn established_kind(crd: &Object) -> Option<String> {
     let conditions = crd.field(&["status", "conditions"])?.as_array()?;
@@ -336,4 +424,34 @@ fn established_kind(crd: &Object) -> Option<String> {
     });
     let kind = crd.field(&["spec", "names", "kind"])?.as_str()?;
     (is_established && !crd.is_terminating()).then(|| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_waited_for_though_it_cannot_be_listed() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::try_from(nowhere).unwrap();
+        let gvk = GroupVersionKind::from_api_version("v1", "Gadget");
+        for (topic, code, count, is_waited_for) in [
+            (Topic::Templates, Some(404), 100, true),
+            (Topic::Constraints("K".to_owned()), Some(403), 100, true),
+            (Topic::Configs, Some(403), 100, true),
+            (Topic::Configs, Some(404), 1, false),
+            (Topic::SyncSets, Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(403), 1, false),
+            (Topic::Synced(gvk.clone()), Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(500), 1, true),
+            (Topic::Synced(gvk), None, 6, false),
+        ] {
+            let (sender, _feed) = mpsc::channel(1);
+            let (crds, synced) = (watch::Sender::default(), watch::Sender::default());
+            let mut feed = Feed::new(client.clone(), "own".to_owned(), sender, crds, synced, Arc::new(Metrics::new()));
+            feed.awaited.insert(topic.clone());
+            feed.take_failure(&topic, &Failure { code, message: "no".to_owned(), count });
+            assert_eq!(feed.awaited.contains(&topic), is_waited_for, "{topic:?} {code:?} {count}");
+        }
+    }
 }

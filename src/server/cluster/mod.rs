@@ -3,13 +3,13 @@
 mod admission_events;
 mod certificates;
 mod constraint_crds;
-mod departed;
 mod doctor;
 mod events;
 mod feed;
 mod lease;
 mod namespaces;
 mod status;
+mod synced_kinds;
 mod watches;
 mod webhook_rules;
 
@@ -130,20 +130,31 @@ impl Loops {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let namespace = self.options.pod_namespace.clone();
-        let feed = feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, self.metrics.clone());
+        let (synced_sender, synced) = watch::channel(synced_kinds::SyncedKinds::default());
+        let feed =
+            feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, synced_sender, self.metrics.clone());
         let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
-            tasks.extend(self.generate(crds, released.clone()));
+            tasks.extend(self.generate(crds.clone(), released.clone()));
         }
         if self.options.operations.has(Operation::Webhook) && !self.webhook_rules.configuration.is_empty() {
             tasks.extend(self.keep_rules(released.clone()));
         }
         if self.options.operations.has(Operation::Status) {
-            tasks.extend(self.clean_up(released));
-            let (client, options) = (self.client.clone(), self.options.clone());
-            tasks.push(("status loop", Box::pin(status::run(client, options, self.snapshots, self.reports))));
+            tasks.extend(self.aggregate(crds, released.clone()));
         }
+        // Every process, whatever else it does: the one that aggregates says so of all.
+        let statuses = status::PodStatuses {
+            client: self.client.clone(),
+            options: self.options.clone(),
+            snapshots: self.snapshots,
+            reports: self.reports,
+            synced,
+            shutdown: self.shutdown,
+            released,
+        };
+        tasks.push(("status loop", Box::pin(statuses.run())));
         let events = admission_events::run(self.client, self.options, self.metrics, self.admission_events);
         tasks.push(("loop of Events on violations", Box::pin(events)));
         (tasks, Released(all_released))
@@ -170,12 +181,13 @@ impl Loops {
         vec![("webhook rules lease", hold), ("loop of webhook rules", Box::pin(work))]
     }
 
-    /// One replica removes what others have left behind in statuses.
-    fn clean_up(&self, released: mpsc::Sender<()>) -> Tasks {
+    /// One replica gathers in statuses what all of them say.
+    fn aggregate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
         let (held, hold) = self.hold("admit-status", released);
         let (client, options, reports) = (self.client.clone(), self.options.clone(), self.reports.clone());
-        let work = move || departed::run(client.clone(), options.clone(), reports.clone());
-        vec![("status lease", hold), ("loop of departed Pods", Box::pin(lease::while_held(held, work)))]
+        let aggregator = status::Aggregator { client, options, reports, crds };
+        let work = move || aggregator.clone().run();
+        vec![("status lease", hold), ("loop of statuses of all", Box::pin(lease::while_held(held, work)))]
     }
 
     fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
