@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod engine;
 mod go_flags;
+mod lint;
 mod rego;
 mod serve;
 mod test;
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
+    /// Judge manifests, and show the line that breaks a policy
+    Lint(lint::LintArguments),
     /// Check, format and evaluate Rego
     Rego(rego::RegoArguments),
     /// Run the admission webhook
@@ -61,6 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -36,6 +36,13 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
     let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
     let (objects, mut problems) = read_objects(documents);
     diagnostics.append(&mut problems);
+    let (bundle, mut problems) = assemble(objects, options);
+    diagnostics.append(&mut problems);
+    (bundle, diagnostics)
+}
+
+/// Compiles what is a policy; everything is inventory.
+pub fn assemble(objects: Vec<BundledObject>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
     let mut store = Store::default();
     for bundled in &objects {
         policy_change(&bundled.object).into_iter().for_each(|change| store.apply(change));
@@ -46,7 +53,7 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
         store.apply(Change::Apply(default_namespace()));
     }
     let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
-    diagnostics.extend(resource_diagnostics(&errors, &objects));
+    let diagnostics = resource_diagnostics(&errors, &objects);
     (Bundle { snapshot, objects }, diagnostics)
 }
 
@@ -73,7 +80,7 @@ pub fn feed_changes(object: &Object) -> Vec<Change> {
 }
 
 /// Documents as objects; what is none is reported at its first line.
-pub(super) fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagnostic>) {
+pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagnostic>) {
     let mut objects = Vec::new();
     let mut diagnostics = Vec::new();
     for document in documents {
@@ -98,7 +105,7 @@ fn policy_change(object: &Object) -> Option<Change> {
 }
 
 /// Whether objects of this type are templates or constraints.
-pub(super) fn is_policy(gvk: &GroupVersionKind) -> bool {
+pub fn is_policy(gvk: &GroupVersionKind) -> bool {
     matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
 }
 

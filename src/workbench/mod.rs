@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod diagnostic;
 pub mod file_feed;
 pub mod judge;
+pub mod lint;
 pub mod rego;
 pub mod report;
 pub mod requests;

@@ -75,7 +75,8 @@ impl Basis {
 }
 
 impl Blame {
-    fn object() -> Self {
+    /// Nothing but the object.
+    pub fn object() -> Self {
         Self { path: FieldPath::root(), missing: None, basis: Basis::Object, passing: None, related: Vec::new() }
     }
 }

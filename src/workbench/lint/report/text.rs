@@ -1,0 +1,134 @@
+//! For people at a terminal: the lines that a finding is about, with carets under the value.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::Look;
+use crate::workbench::lint::Report;
+use crate::workbench::lint::finding::{Finding, Place, Precision, Severity};
+
+/// Of a value of more lines, so many are marked.
+const MAX_LINES: u32 = 3;
+
+pub(super) fn render(report: &Report, look: Look) -> String {
+    let renderer = if look.is_coloured { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(look.width).decor_style(DecorStyle::Ascii);
+    let mut text = String::new();
+    for finding in &report.findings {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}\n", show(finding, &renderer));
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+/// `2 errors, 1 warning in 3 objects, judged by 4 rules`
+fn summary(report: &Report) -> String {
+    let mut counts = Vec::new();
+    for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")] {
+        let count = report.count(severity);
+        if count > 0 {
+            counts.push(counted(count, word));
+        }
+    }
+    let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
+    let (objects, rules) = (counted(report.objects, "object"), counted(report.rules.len(), "rule"));
+    format!("{found} in {objects}, judged by {rules}\n")
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+fn show(finding: &Finding, renderer: &Renderer) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let window = Window::of(&finding.place, if finding.precision == Precision::Value { MAX_LINES } else { 1 });
+    let label = label(finding);
+    let primary = AnnotationKind::Primary.span(window.span.clone()).label(label.as_str());
+    let snippet = Snippet::source(window.text.as_str())
+        .line_start(window.first_line)
+        .path(finding.place.location.file.as_ref())
+        .fold(false)
+        .annotation(primary);
+    let title = level.primary_title(finding.message.as_str()).id(finding.rule.id.as_str());
+    let mut group: Group<'_> = title.element(snippet);
+    let policy = policy(finding);
+    group = group.element(Level::NOTE.with_name(Some("policy")).message(policy.as_str()));
+    let help = finding.help();
+    if let Some(help) = &help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// What stands at the place.
+fn label(finding: &Finding) -> String {
+    let object = &finding.object;
+    let implied =
+        finding.implied.as_ref().map(|kind| format!(", seen in the {kind} that it makes")).unwrap_or_default();
+    let name = match object.namespace.as_str() {
+        "" => format!("{} {}", object.gvk.kind, object.name),
+        namespace => format!("{} {namespace}/{}", object.gvk.kind, object.name),
+    };
+    match (finding.precision, &finding.missing) {
+        (Precision::Object, _) => format!("{name} (which field is not known){implied}"),
+        (_, Some(missing)) => format!("{missing} is missing from {name}{implied}"),
+        (_, None) => format!("{} of {name}{implied}", finding.field),
+    }
+}
+
+/// `repo-is-approved: Images come from approved registries (https://…)`
+fn policy(finding: &Finding) -> String {
+    let rule = &finding.rule;
+    let name = if rule.constraint.is_empty() { &rule.id } else { &rule.constraint };
+    let about = rule.title.as_ref().or(rule.description.as_ref());
+    let about = about.map(|about| format!(": {about}")).unwrap_or_default();
+    let docs = rule.docs.as_ref().map(|docs| format!(" ({docs})")).unwrap_or_default();
+    format!("{name}{about}{docs}")
+}
+
+/// The lines around a place, and the bytes of the place among them.
+struct Window {
+    text: String,
+    first_line: usize,
+    span: Range<usize>,
+}
+
+impl Window {
+    fn of(place: &Place, most: u32) -> Self {
+        let location = &place.location;
+        let is_long = location.end_line.saturating_sub(location.line) >= most;
+        let last_line = if is_long { location.line } else { location.end_line };
+        let mut window = Self { text: String::new(), first_line: location.line as usize, span: 0..0 };
+        for line in location.line..=last_line {
+            let Some(text) = place.source.line(line) else { break };
+            let start = window.text.len();
+            // One character for one, so that columns stay.
+            window.text.extend(text.chars().map(|character| if character.is_control() { ' ' } else { character }));
+            let byte_of = |column: u32| {
+                let characters = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+                let line = window.text.get(start..).unwrap_or_default();
+                start + line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset)
+            };
+            let (begin, end) = (byte_of(location.column), byte_of(location.end_column));
+            if line == location.line {
+                window.span.start = begin;
+            }
+            if line == last_line {
+                window.span.end = if is_long { window.text.len() } else { end };
+            }
+            window.text.push('\n');
+        }
+        let least = window.text.get(window.span.start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        // A value that is a place only, such as the nothing behind `key:`, still gets one caret.
+        window.span.end = window.span.end.max(window.span.start + least).min(window.text.len());
+        window
+    }
+}
