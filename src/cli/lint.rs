@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::lint_cluster::ClusterArguments;
 use super::print;
 use crate::manifest;
 use crate::workbench::bundle::{self, BundledObject};
@@ -19,6 +20,8 @@ use crate::workbench::lint::{Inputs, Options, Report, lint};
 
 /// Bad input or a wrong command line.
 const BAD_INPUT: u8 = 3;
+/// It failed for a reason that is not in the input.
+const FAILED: u8 = 4;
 /// Only warnings, and `--fail-on warn` was given.
 const WARNED: u8 = 2;
 /// Where nobody says how wide it is.
@@ -39,6 +42,8 @@ pub(super) struct LintArguments {
     /// Files or directories of policies: templates and constraints. May be given several times
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArguments,
     /// How to print: text or json; may be given several times, `FORMAT=FILE` writes into a file
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     output: Vec<Output>,
@@ -83,13 +88,20 @@ impl FromStr for Output {
 pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut problems = Vec::new();
     let policies = read(&arguments.policies, &mut problems);
+    let cluster = match arguments.cluster.read() {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            return Ok(ExitCode::from(FAILED));
+        }
+    };
     let manifests = read(&arguments.paths, &mut problems);
     if let Some(missing) = missing(arguments, &policies, &manifests).filter(|_| problems.is_empty()) {
         anstream::eprintln!("error: {missing}");
         return Ok(ExitCode::from(BAD_INPUT));
     }
     let options = Options { build: arguments.engine.build_options(), finds_fields: !arguments.no_blame };
-    let mut report = lint(Inputs { policies, manifests }, options, &|| {});
+    let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| {});
     problems.append(&mut report.problems);
     report.problems = problems;
     for problem in &report.problems {
@@ -118,8 +130,11 @@ fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[B
         return Some("nothing to lint; name files or directories of manifests, or `-` for stdin");
     }
     let is_policy = |one: &BundledObject| bundle::is_policy(one.object.gvk());
-    if !policies.iter().chain(manifests).any(is_policy) {
-        return Some("no policies; name files or directories of templates and constraints with --policies");
+    if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
+        return Some(
+            "no policies; name files or directories of templates and constraints with --policies, or a cluster's with \
+             --cluster",
+        );
     }
     None
 }

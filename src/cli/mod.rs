@@ -10,6 +10,7 @@ mod doctor;
 mod engine;
 mod go_flags;
 mod lint;
+mod lint_cluster;
 mod rego;
 mod serve;
 mod test;

@@ -34,7 +34,7 @@ use telemetry::traces::Traces;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
-pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, WebhookRules, examine};
+pub use cluster::{AccessError, ClusterOptions, ClusterPolicies, DoctorOptions, WebhookRules, examine, read_policies};
 pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use telemetry::traces::{TraceError, TraceOptions};

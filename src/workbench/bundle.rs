@@ -36,15 +36,19 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
     let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
     let (objects, mut problems) = read_objects(documents);
     diagnostics.append(&mut problems);
-    let (bundle, mut problems) = assemble(objects, options);
+    let (bundle, mut problems) = assemble(objects, "", options);
     diagnostics.append(&mut problems);
     (bundle, diagnostics)
 }
 
-/// Compiles what is a policy; everything is inventory.
-pub fn assemble(objects: Vec<BundledObject>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
-    let mut store = Store::default();
+/// Compiles what is a policy; everything is inventory. The Config of the namespace counts, if there is one.
+pub fn assemble(objects: Vec<BundledObject>, namespace: &str, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
+    let mut store = Store::default().in_namespace(namespace);
     for bundled in &objects {
+        let is_config = is_config(bundled.object.gvk()) && !namespace.is_empty();
+        if is_config && bundled.object.namespace() == namespace {
+            store.apply(Change::Apply(Object::clone(&bundled.object)));
+        }
         policy_change(&bundled.object).into_iter().for_each(|change| store.apply(change));
         store.apply(Change::Sync(Object::clone(&bundled.object)));
     }

@@ -3,18 +3,16 @@
 //! Promises: an answer, or an error, within bounded time; each thing that may not be read is told as unread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use serde_json::{Value, json};
-use thiserror::Error;
 
+use super::access::{self, AccessError, PATIENCE, explain};
 use super::to_object;
 use super::watches::{core_resource, resource};
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
@@ -25,8 +23,6 @@ use crate::server::doctor::{
     dial, webhooks,
 };
 
-/// The longest that the API server is waited for, request by request.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The canary may wait for webhooks, which an API server itself ends after 30 seconds and a few.
 const CANARY_PATIENCE: Duration = Duration::from_secs(40);
 const REGISTRATION: &str = "admissionregistration.k8s.io";
@@ -42,98 +38,27 @@ pub struct DoctorOptions {
     pub names: DoctorNames,
 }
 
-/// Why nothing could be looked at.
-#[derive(Debug, Error)]
-pub enum DoctorError {
-    /// No cluster is configured.
-    #[error("failed to configure the Kubernetes client: {0}")]
-    Client(String),
-    /// It does not answer.
-    #[error(
-        "the API server at {server} cannot be reached: {cause}; give another cluster with --kubeconfig or --context"
-    )]
-    Unreachable {
-        /// Its URL.
-        server: String,
-        /// What went wrong.
-        cause: String,
-    },
-    /// It shows no webhook configuration.
-    #[error("the API server at {server} shows no webhook configurations, so that nothing can be checked: {cause}")]
-    Forbidden {
-        /// Its URL.
-        server: String,
-        /// What it said.
-        cause: String,
-    },
-    /// It does not know who asks.
-    #[error("the API server at {server} does not accept the credentials: {cause}; log in again")]
-    Unauthorized {
-        /// Its URL.
-        server: String,
-        /// What it said.
-        cause: String,
-    },
-}
-
 /// Reads what there is, and judges it.
 ///
 /// # Errors
 /// When the cluster cannot be asked at all.
-pub async fn examine(options: DoctorOptions) -> Result<Diagnosis, DoctorError> {
-    let mut config = configure(&options).await?;
-    config.connect_timeout = Some(PATIENCE);
-    config.default_retry = false;
+pub async fn examine(options: DoctorOptions) -> Result<Diagnosis, AccessError> {
+    let config = access::configure(options.kubeconfig.as_ref(), options.context.as_ref()).await?;
     let server = config.cluster_url.to_string();
-    let client = Client::try_from(config).map_err(|error| DoctorError::Client(explain(&error)))?;
+    let client = Client::try_from(config).map_err(|error| AccessError::Client(explain(&error)))?;
     let cluster = Cluster { client };
     let version =
-        cluster.version().await.map_err(|cause| DoctorError::Unreachable { server: server.clone(), cause })?;
+        cluster.version().await.map_err(|cause| AccessError::Unreachable { server: server.clone(), cause })?;
     let validating = resource(REGISTRATION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations");
     let validating = match cluster.list_or_code(&validating, None, None).await {
-        Err((401, cause)) => return Err(DoctorError::Unauthorized { server, cause: cause.why }),
+        Err((401, cause)) => return Err(AccessError::Unauthorized { server, cause: cause.why }),
         answered => answered.map_err(|(_, unread)| unread),
     };
     let facts = cluster.facts(options.names, version, validating).await;
     match (&facts.validating, &facts.mutating) {
-        (Err(unread), Err(_)) => Err(DoctorError::Forbidden { server, cause: unread.why.clone() }),
+        (Err(unread), Err(_)) => Err(AccessError::Forbidden { server, cause: unread.why.clone() }),
         _ => Ok(diagnose(&facts)),
     }
-}
-
-async fn configure(options: &DoctorOptions) -> Result<Config, DoctorError> {
-    let failed = |error: &dyn Error| DoctorError::Client(explain(error));
-    let kubeconfig = match &options.kubeconfig {
-        Some(path) => {
-            let failed = |error| DoctorError::Client(format!("--kubeconfig {}: {}", path.display(), explain(&error)));
-            Some(Kubeconfig::read_from(path).map_err(failed)?)
-        }
-        None => Kubeconfig::read().ok(),
-    };
-    match kubeconfig {
-        Some(kubeconfig) => {
-            let context = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-            Config::from_custom_kubeconfig(kubeconfig, &context).await.map_err(|error| failed(&error))
-        }
-        None => Config::incluster().map_err(|error| {
-            let help = "give --kubeconfig FILE, or set KUBECONFIG";
-            DoctorError::Client(format!("found no kubeconfig, and no configuration of a Pod: {error}; {help}"))
-        }),
-    }
-}
-
-/// An error with its causes, none of them twice.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 struct Cluster {

@@ -1,5 +1,6 @@
 //! The cluster: what is read from it and written to it. The only code that names the Kubernetes client.
 
+mod access;
 mod admission_events;
 mod certificates;
 mod constraint_crds;
@@ -8,6 +9,7 @@ mod events;
 mod feed;
 mod lease;
 mod namespaces;
+mod policies;
 mod status;
 mod synced_kinds;
 mod watches;
@@ -32,8 +34,10 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
-pub use doctor::{DoctorError, DoctorOptions, examine};
+pub use access::AccessError;
+pub use doctor::{DoctorOptions, examine};
 pub(super) use namespaces::fetch_namespace;
+pub use policies::{ClusterPolicies, read_policies};
 pub use webhook_rules::WebhookRules;
 
 /// A shutdown waits no longer than this for the API server.

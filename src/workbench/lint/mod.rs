@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::bundle::{self, Bundle, BundledObject};
 use super::diagnostic::Diagnostic;
-use crate::model::api::EnforcementAction;
+use crate::model::api::{EnforcementAction, Process};
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
@@ -34,8 +34,19 @@ use rules_of_policies::Rules;
 pub struct Inputs {
     /// Templates, constraints and what else says how to judge.
     pub policies: Vec<BundledObject>,
+    /// What is in a cluster: the policies there, its Configs, Namespaces and inventory.
+    pub cluster: Option<Cluster>,
     /// What is judged. All of it is inventory, too.
     pub manifests: Vec<BundledObject>,
+}
+
+/// A cluster, as far as it counts for a verdict.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    /// Its objects.
+    pub objects: Vec<BundledObject>,
+    /// The namespace of its Config.
+    pub namespace: String,
 }
 
 /// How lint works.
@@ -69,12 +80,20 @@ impl Report {
 
 /// Judges all manifests by all policies. `judged` is called once for each object.
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
-    let Inputs { policies, manifests } = inputs;
-    let all: Vec<BundledObject> = policies.into_iter().chain(manifests.iter().cloned()).collect();
-    let (bundle, mut problems) = bundle::assemble(all, options.build);
+    let Inputs { policies, cluster, manifests } = inputs;
+    let (objects, namespace) = cluster.map(|one| (one.objects, one.namespace)).unwrap_or_default();
+    // What is in the files takes the place of what is in the cluster.
+    let all = objects.into_iter().chain(policies).chain(manifests.iter().cloned());
+    let (bundle, mut problems) = bundle::assemble(all.collect(), &namespace, options.build);
     let Bundle { snapshot, .. } = bundle;
     let rules = Rules::of(&snapshot);
-    let manifests: Vec<&BundledObject> = manifests.iter().filter(|one| !bundle::is_policy(one.object.gvk())).collect();
+    let is_judged = |one: &&BundledObject| {
+        let object = &one.object;
+        let (gvk, namespace) = (object.gvk(), object.namespace());
+        let exclusions = snapshot.exclusions();
+        !bundle::is_policy(gvk) && !exclusions.excludes_object(Process::Webhook, gvk, namespace, object.name())
+    };
+    let manifests: Vec<&BundledObject> = manifests.iter().filter(is_judged).collect();
     let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests
         .par_iter()
         .map(|object| {
