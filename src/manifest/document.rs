@@ -15,7 +15,7 @@ use crate::model::object::{FieldPath, Segment};
 pub struct Document {
     source: Arc<Source>,
     position: Position,
-    value: Value,
+    value: Arc<Value>,
     spans: SpanTree,
 }
 
@@ -31,7 +31,7 @@ pub struct Located {
 impl Document {
     pub(super) fn new(source: Arc<Source>, value: Value, spans: SpanTree) -> Self {
         let position = spans.follow(&[]).map_or(Position::START, |step| step.node.span.start);
-        Self { source, position, value, spans }
+        Self { source, position, value: Arc::new(value), spans }
     }
 
     /// The text the document was read from.
@@ -54,14 +54,19 @@ impl Document {
         &self.value
     }
 
+    /// The same, to keep beside the document.
+    pub fn shared_value(&self) -> Arc<Value> {
+        Arc::clone(&self.value)
+    }
+
     /// The content as JSON, when the places are no longer needed.
     pub fn into_value(self) -> Value {
-        self.value
+        Arc::unwrap_or_clone(self.value)
     }
 
     /// The value at a path.
     pub fn value_at(&self, path: &FieldPath) -> Option<&Value> {
-        path.segments().iter().try_fold(&self.value, |value, segment| match segment {
+        path.segments().iter().try_fold(&*self.value, |value, segment| match segment {
             Segment::Key(key) => value.get(key.as_str()),
             Segment::Index(index) => value.get(*index),
         })
@@ -99,7 +104,7 @@ impl Document {
     }
 
     pub(super) fn value_mut(&mut self) -> &mut Value {
-        &mut self.value
+        Arc::make_mut(&mut self.value)
     }
 
     fn located(&self, path: &FieldPath, span_of: impl Fn(Step<'_>) -> Span) -> Located {

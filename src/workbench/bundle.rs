@@ -43,20 +43,22 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
 
 /// Compiles what is a policy; everything is inventory. The Config of the namespace counts, if there is one.
 pub fn assemble(objects: Vec<BundledObject>, namespace: &str, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
-    let mut store = Store::default().in_namespace(namespace);
+    // Of other objects, only what policies look at is kept: they have to be known first.
+    let mut store = Store::of_fields_that_are_read().in_namespace(namespace);
     for bundled in &objects {
         let is_config = is_config(bundled.object.gvk()) && !namespace.is_empty();
         if is_config && bundled.object.namespace() == namespace {
             store.apply(Change::Apply(Object::clone(&bundled.object)));
         }
         policy_change(&bundled.object).into_iter().for_each(|change| store.apply(change));
-        store.apply(Change::Sync(Object::clone(&bundled.object)));
     }
     // The API server has it in every cluster.
     if !objects.iter().any(|bundled| bundled.object.is_namespace() && bundled.object.name() == "default") {
         store.apply(Change::Apply(default_namespace()));
     }
-    let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
+    let (policies, _) = build(&mut store, &Snapshot::default(), options);
+    objects.iter().for_each(|bundled| store.apply(Change::Sync(Object::clone(&bundled.object))));
+    let (snapshot, errors) = build(&mut store, &policies, options);
     let diagnostics = resource_diagnostics(&errors, &objects);
     (Bundle { snapshot, objects }, diagnostics)
 }
@@ -88,7 +90,7 @@ pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagno
     let mut objects = Vec::new();
     let mut diagnostics = Vec::new();
     for document in documents {
-        match Object::from_value(document.value().clone()) {
+        match Object::from_shared(document.shared_value()) {
             Ok(object) => objects.push(BundledObject { object: Arc::new(object), document: Arc::new(document) }),
             Err(error) => {
                 let location = document.locate(&error.path).location;

@@ -17,12 +17,14 @@ pub use json::{JsonError, MAX_DEPTH, parse_json};
 pub use labels::{LabelSelector, Labels};
 pub use wildcard::Wildcard;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-/// A Kubernetes object: a JSON mapping that names its `apiVersion` and `kind`.
+/// A Kubernetes object: a JSON mapping that names its `apiVersion` and `kind`. Cloning shares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    value: Value,
+    value: Arc<Value>,
     gvk: GroupVersionKind,
 }
 
@@ -32,6 +34,14 @@ impl Object {
     /// # Errors
     /// When it is not a mapping, or `apiVersion` or `kind` is missing or not a string.
     pub fn from_value(value: Value) -> Result<Self, FieldError> {
+        Self::from_shared(Arc::new(value))
+    }
+
+    /// The same for a value that others hold, too.
+    ///
+    /// # Errors
+    /// As [`Object::from_value`].
+    pub fn from_shared(value: Arc<Value>) -> Result<Self, FieldError> {
         if !value.is_object() {
             let message = format!("expected a Kubernetes object (a mapping), found {}", describe(&value));
             return Err(FieldError::new(FieldPath::root(), message));
@@ -49,7 +59,7 @@ impl Object {
 
     /// The whole object, taken.
     pub fn into_value(self) -> Value {
-        self.value
+        Arc::unwrap_or_clone(self.value)
     }
 
     /// Group, version and kind, as the object itself states them.
@@ -114,7 +124,7 @@ impl Object {
 
     /// The value at a route of keys; `None` where a step is missing or not a mapping.
     pub fn field(&self, keys: &[&str]) -> Option<&Value> {
-        keys.iter().try_fold(&self.value, |value, key| value.get(key))
+        keys.iter().try_fold(&*self.value, |value, key| value.get(key))
     }
 
     fn metadata(&self, key: &str) -> Option<&Value> {
