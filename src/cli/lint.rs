@@ -102,7 +102,13 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     }
     let options = Options { build: arguments.engine.build_options(), finds_fields: !arguments.no_blame };
     let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| {});
-    problems.append(&mut report.problems);
+    let (theirs, mut ours): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut report.problems).into_iter().partition(ClusterArguments::is_of_cluster);
+    // What is broken in the cluster is not in force there, and no mistake of who lints.
+    for problem in theirs {
+        anstream::eprintln!("warning: {problem}");
+    }
+    problems.append(&mut ours);
     report.problems = problems;
     for problem in &report.problems {
         anstream::eprintln!("error: {problem}");

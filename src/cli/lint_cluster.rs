@@ -10,7 +10,11 @@ use crate::manifest::{self, Source};
 use crate::model::object::Object;
 use crate::server::{ClusterPolicies, read_policies};
 use crate::workbench::bundle::{self, BundledObject};
+use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::Cluster;
+
+/// What the names of a cluster's objects begin with, where others have a file.
+const PREFIX: &str = "<cluster>/";
 
 /// Whose policies.
 #[derive(Clone, Debug, Args)]
@@ -34,6 +38,11 @@ impl ClusterArguments {
         self.cluster
     }
 
+    /// Whether a problem is one with an object of the cluster.
+    pub(super) fn is_of_cluster(problem: &Diagnostic) -> bool {
+        problem.place.starts_with(PREFIX)
+    }
+
     /// Reads the cluster, if it is asked for. What could not be read is told.
     pub(super) fn read(&self) -> Result<Option<Cluster>> {
         if !self.cluster {
@@ -52,7 +61,7 @@ impl ClusterArguments {
 
 /// An object of the cluster, as if it stood in a file of its name.
 fn bundled(object: Object) -> Option<BundledObject> {
-    let name = format!("<cluster>/{}", object.key());
+    let name = format!("{PREFIX}{}", object.key());
     let text = serde_json::to_string_pretty(object.value()).ok()?;
     let (documents, _) = manifest::parse(&Arc::new(Source::new(name, text)));
     bundle::read_objects(documents).0.into_iter().next()

@@ -7,6 +7,7 @@ mod enforcement;
 mod environment;
 mod inventory;
 mod lifecycle;
+mod lint;
 mod namespaces;
 mod operation;
 mod own_resources;
