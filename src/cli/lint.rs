@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::images::{Documents, ImageArguments};
 use super::lint_cluster::ClusterArguments;
 use super::print;
 use crate::manifest;
@@ -42,6 +43,8 @@ pub(super) struct LintArguments {
     /// Files or directories of policies: templates and constraints. May be given several times
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
+    #[command(flatten)]
+    images: ImageArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// How to print: text or json; may be given several times, `FORMAT=FILE` writes into a file
@@ -87,14 +90,15 @@ impl FromStr for Output {
 /// Runs the command.
 pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut problems = Vec::new();
-    let policies = read(&arguments.policies, &mut problems);
-    let cluster = match arguments.cluster.read() {
-        Ok(cluster) => cluster,
+    let mut policies = read(&arguments.policies, &mut problems);
+    let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
+        Ok(found) => found,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
             return Ok(ExitCode::from(FAILED));
         }
     };
+    take(pulled, &mut policies, &mut problems);
     let manifests = read(&arguments.paths, &mut problems);
     if let Some(missing) = missing(arguments, &policies, &manifests).filter(|_| problems.is_empty()) {
         anstream::eprintln!("error: {missing}");
@@ -123,11 +127,18 @@ fn read(paths: &[PathBuf], problems: &mut Vec<Diagnostic>) -> Vec<BundledObject>
     let (stdin, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(|path| path.as_os_str() == "-");
     let mut input = std::io::stdin();
     let input = (!stdin.is_empty()).then_some(&mut input as &mut dyn Read);
-    let (documents, errors) = manifest::read(&files, input);
-    problems.extend(errors.into_iter().map(Diagnostic::from));
-    let (objects, mut found) = bundle::read_objects(documents);
-    problems.append(&mut found);
+    let mut objects = Vec::new();
+    take(manifest::read(&files, input), &mut objects, problems);
     objects
+}
+
+/// Documents as objects, and what is wrong with any of them.
+fn take(read: Documents, objects: &mut Vec<BundledObject>, problems: &mut Vec<Diagnostic>) {
+    let (documents, errors) = read;
+    problems.extend(errors.into_iter().map(Diagnostic::from));
+    let (mut found, mut wrong) = bundle::read_objects(documents);
+    objects.append(&mut found);
+    problems.append(&mut wrong);
 }
 
 /// What is not there to judge, or to judge by.
@@ -138,8 +149,8 @@ fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[B
     let is_policy = |one: &BundledObject| bundle::is_policy(one.object.gvk());
     if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
         return Some(
-            "no policies; name files or directories of templates and constraints with --policies, or a cluster's with \
-             --cluster",
+            "no policies; name files or directories of templates and constraints with --policies, an image with --image, \
+             or a cluster's with --cluster",
         );
     }
     None

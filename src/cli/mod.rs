@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod engine;
 mod go_flags;
+mod images;
 mod lint;
 mod lint_cluster;
 mod rego;

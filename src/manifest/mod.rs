@@ -32,6 +32,6 @@ pub use document::{Document, Located};
 pub use error::ManifestError;
 pub use list::flatten;
 pub use parse::parse;
-pub use read::{read, read_file, read_text};
+pub use read::{read, read_bytes, read_file, read_text};
 pub use source::{Location, Position, Source, Span};
 pub use span_tree::SpanTree;

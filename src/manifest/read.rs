@@ -48,6 +48,16 @@ pub fn read_text(path: &Path) -> Result<Source, ManifestError> {
     decode(&shown(path), bytes)
 }
 
+/// The documents of a text that is in memory, `List`s taken apart, under the name to show for it.
+pub fn read_bytes(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Vec<ManifestError>) {
+    let (mut documents, mut errors) = (Vec::new(), Vec::new());
+    match decode(name, bytes) {
+        Ok(source) => read_source(&Arc::new(source), &mut documents, &mut errors),
+        Err(error) => errors.push(error),
+    }
+    (documents, errors)
+}
+
 fn read_source(source: &Arc<Source>, documents: &mut Vec<Document>, errors: &mut Vec<ManifestError>) {
     let (parsed, mut problems) = parse(source);
     errors.append(&mut problems);

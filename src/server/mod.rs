@@ -12,6 +12,7 @@ mod health;
 pub mod loopback;
 mod memory;
 mod operations;
+mod outbound;
 pub mod telemetry;
 mod tls_check;
 mod webhook;
@@ -37,6 +38,7 @@ pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_sig
 pub use cluster::{AccessError, ClusterOptions, ClusterPolicies, DoctorOptions, WebhookRules, examine, read_policies};
 pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
+pub use outbound::{OciError, PulledFile, pull};
 pub use telemetry::traces::{TraceError, TraceOptions};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 
