@@ -5,6 +5,7 @@ mod exclusions;
 mod fake_cluster;
 mod fuzz;
 mod http_send;
+mod images;
 mod inventory;
 mod joins;
 mod matching;
