@@ -238,7 +238,7 @@ pub async fn run(
     let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
     let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter)?;
     let (stop_sender, stop) = watch::channel(false);
-    let mut serving = tokio::spawn(webhook.serve(listener, stop));
+    let mut serving = tokio::spawn(webhook.serve(listener, shutdown.clone(), stop));
     tokio::select! {
         _ = shutdown.wait_for(|stop| *stop) => {}
         ended = tasks.join_next() => return Err(task_ended(ended)),

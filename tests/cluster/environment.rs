@@ -1,7 +1,8 @@
-//! A real API server for the tests: one etcd and one kube-apiserver a test process, on loopback, without a cluster.
+//! A real API server for the tests: etcd and kube-apiserver, one or two pairs a test process, on loopback, without a cluster.
 //!
 //! ```text
 //! Environment::shared()     etcd, kube-apiserver, kubectl as one of three users; started by the first test that asks
+//! Environment::to_break()   the same once more, for tests that stop the API server or need an empty one; one at a time
 //!   ├─ scope("name")        namespace test-name, and webhook configurations that nothing outside of it can meet
 //!   └─ AdmitServer::start   the program under test, as a process, as the user `Admit`
 //! ```
@@ -24,18 +25,21 @@ mod servers;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub(crate) use self::{admit_server::AdmitServer, processes::wait_until};
+pub(crate) use self::{
+    admit_server::{AdmitServer, answers_ready},
+    processes::wait_until,
+};
 use self::{
     binaries::Binaries,
     certificates::CertificateAuthority,
     kubectl::{Kubectl, Output},
-    processes::{Reaper, Server, with_free_ports},
-    servers::{start_etcd, start_kube_apiserver, write_files},
+    processes::{NotReady, Reaper, Server, free_port, with_free_ports},
+    servers::{AUDIT_LOG, Place, start_etcd, start_kube_apiserver, write_files},
 };
 
 /// Who talks to the API server. For anybody else, let `Admin` impersonate: `kubectl --as=NAME --as-group=GROUP`.
@@ -84,8 +88,10 @@ pub(crate) struct Environment {
     kubectl: Kubectl,
     authority: CertificateAuthority,
     reaper: Arc<Reaper>,
+    binaries: Binaries,
+    place: Place,
     // Listed first what needs the other: dropped in this order when the start fails half way.
-    _kube_apiserver: Server,
+    kube_apiserver: Mutex<Server>,
     _etcd: Server,
 }
 
@@ -101,6 +107,71 @@ impl Environment {
         }
     }
 
+    /// Another one, for tests that take the API server away or need it empty. They take turns; nothing of admit's is
+    /// in it when a turn begins.
+    #[track_caller]
+    pub(crate) fn to_break() -> (MutexGuard<'static, ()>, &'static Self) {
+        static TURN: Mutex<()> = Mutex::new(());
+        static OWN: OnceLock<Result<Environment, String>> = OnceLock::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        match OWN.get_or_init(Self::start) {
+            Ok(environment) => {
+                environment.clear();
+                (turn, environment)
+            }
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    fn clear(&self) {
+        // A test may have failed half way.
+        self.signal_api_server("CONT");
+        if !is_ready(&self.kubectl) {
+            self.kill_api_server();
+            self.restart_api_server();
+        }
+        let manifest = "deploy/manifests/rbac.yaml";
+        let kinds = "clusterrole,clusterrolebinding,validatingwebhookconfiguration,mutatingwebhookconfiguration";
+        self.kubectl(&["delete", "crd", "--all", "--timeout=60s"]).checked();
+        self.kubectl(&["delete", kinds, "--selector=app.kubernetes.io/name=admit"]).checked();
+        self.apply_file(manifest).checked();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_api_server(&self) {
+        self.api_server().kill();
+    }
+
+    /// On the same port, over the same etcd; returns when it is ready.
+    #[track_caller]
+    pub(crate) fn restart_api_server(&self) {
+        let restart = || start_kube_apiserver(&self.reaper, &self.binaries, &self.place, || is_ready(&self.kubectl));
+        match with_free_ports(restart) {
+            Ok(server) => *self.api_server() = server,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// A signal by its name without `SIG`.
+    pub(crate) fn signal_api_server(&self, name: &str) {
+        self.api_server().signal(name);
+    }
+
+    pub(crate) fn api_server_port(&self) -> u16 {
+        self.place.port
+    }
+
+    fn api_server(&self) -> MutexGuard<'_, Server> {
+        self.kube_apiserver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`User::Admit`] has asked of the API server, as audit events, each with the answer.
+    pub(crate) fn audit_events(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.place.files.join(AUDIT_LOG)).unwrap_or_default();
+        // The last line may be half there.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     fn start() -> Result<Self, String> {
         let reaper = Arc::new(Reaper::start().map_err(failed("start the process that cleans up"))?);
         let binaries = Binaries::find(&reaper)?;
@@ -110,12 +181,13 @@ impl Environment {
 
         let kubectl = Kubectl::new(&binaries.kubectl, reaper.directory());
         let (etcd, etcd_port) = with_free_ports(|| start_etcd(&reaper, &binaries))?;
-        let (kube_apiserver, _) = with_free_ports(|| {
-            start_kube_apiserver(&reaper, &binaries, etcd_port, &files, |port| {
-                kubectl.write_kubeconfigs(port, &files.join("ca.crt")).is_ok() && is_ready(&kubectl)
-            })
+        let (kube_apiserver, place) = with_free_ports(|| {
+            let place = Place { etcd_port, port: free_port().map_err(NotReady::new)?, files: files.clone() };
+            kubectl.write_kubeconfigs(place.port, &files.join("ca.crt")).map_err(NotReady::new)?;
+            Ok((start_kube_apiserver(&reaper, &binaries, &place, || is_ready(&kubectl))?, place))
         })?;
-        let environment = Self { kubectl, authority, reaper, _kube_apiserver: kube_apiserver, _etcd: etcd };
+        let kube_apiserver = Mutex::new(kube_apiserver);
+        let environment = Self { kubectl, authority, reaper, binaries, place, kube_apiserver, _etcd: etcd };
         let output = environment.apply(&initial_objects());
         if output.success { Ok(environment) } else { Err(output.stderr) }
     }

@@ -10,6 +10,7 @@ mod namespaces;
 mod operation;
 mod own_resources;
 mod policies;
+mod replicas;
 mod reports;
 mod roles;
 

@@ -59,8 +59,13 @@ impl Webhook {
         Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })
     }
 
-    /// Serves until told to stop, then lets requests in flight finish.
-    pub(super) async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) {
-        self.tls.serve(listener, self.router, stop).await;
+    /// Serves until told to stop, then lets requests in flight finish. Clients are sent elsewhere from `leaving` on.
+    pub(super) async fn serve(
+        self,
+        listener: TcpListener,
+        leaving: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+    ) {
+        self.tls.serve(listener, self.router, leaving, stop).await;
     }
 }
