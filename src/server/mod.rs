@@ -171,9 +171,10 @@ pub async fn run(
     let (feed, namespaces, lists) = match source {
         PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
-            let cluster::Clients { patient, hasty } = cluster::connect(&cluster_options).await?;
+            let clients = cluster::connect(&cluster_options).await?;
+            let hasty = clients.hasty.clone();
             if let Some(rotation) = rotation {
-                let (client, certificates) = (patient.clone(), certificates.clone());
+                let (client, certificates) = (clients.patient.clone(), certificates.clone());
                 tasks.spawn(async move {
                     cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
                     "certificate rotation"
@@ -181,7 +182,7 @@ pub async fn run(
             }
             let (sender, feed) = mpsc::channel(1_024);
             let loops = cluster::Loops {
-                client: patient,
+                clients,
                 options: cluster_options,
                 snapshots: snapshots.clone(),
                 metrics: metrics.clone(),

@@ -25,7 +25,10 @@ mod servers;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -107,34 +110,34 @@ impl Environment {
         }
     }
 
-    /// Another one, for tests that take the API server away or need it empty. They take turns; nothing of admit's is
-    /// in it when a turn begins.
+    /// Another one, for tests that take the API server away or need it empty. They take turns; each finds a new API
+    /// server with nothing but admit's rights in it.
     #[track_caller]
     pub(crate) fn to_break() -> (MutexGuard<'static, ()>, &'static Self) {
         static TURN: Mutex<()> = Mutex::new(());
         static OWN: OnceLock<Result<Environment, String>> = OnceLock::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = OWN.get().is_none();
         match OWN.get_or_init(Self::start) {
             Ok(environment) => {
-                environment.clear();
+                if !is_first {
+                    environment.renew();
+                }
+                environment.apply_file("deploy/manifests/rbac.yaml").checked();
                 (turn, environment)
             }
             Err(message) => panic!("{message}"),
         }
     }
 
-    fn clear(&self) {
-        // A test may have failed half way.
-        self.signal_api_server("CONT");
-        if !is_ready(&self.kubectl) {
-            self.kill_api_server();
-            self.restart_api_server();
-        }
-        let manifest = "deploy/manifests/rbac.yaml";
-        let kinds = "clusterrole,clusterrolebinding,validatingwebhookconfiguration,mutatingwebhookconfiguration";
-        self.kubectl(&["delete", "crd", "--all", "--timeout=60s"]).checked();
-        self.kubectl(&["delete", kinds, "--selector=app.kubernetes.io/name=admit"]).checked();
-        self.apply_file(manifest).checked();
+    fn renew(&self) {
+        self.kill_api_server();
+        self.place.generation.fetch_add(1, Ordering::Relaxed);
+        // What kubectl remembers, and the log, are of the one before. They need not be there.
+        let _ = fs::remove_dir_all(self.reaper.directory().join(".kube"));
+        let _ = fs::remove_file(self.place.files.join(AUDIT_LOG));
+        self.restart_api_server();
+        self.apply(&initial_objects()).checked();
     }
 
     /// SIGKILL.
@@ -182,7 +185,8 @@ impl Environment {
         let kubectl = Kubectl::new(&binaries.kubectl, reaper.directory());
         let (etcd, etcd_port) = with_free_ports(|| start_etcd(&reaper, &binaries))?;
         let (kube_apiserver, place) = with_free_ports(|| {
-            let place = Place { etcd_port, port: free_port().map_err(NotReady::new)?, files: files.clone() };
+            let port = free_port().map_err(NotReady::new)?;
+            let place = Place { etcd_port, port, files: files.clone(), generation: AtomicUsize::new(0) };
             kubectl.write_kubeconfigs(place.port, &files.join("ca.crt")).map_err(NotReady::new)?;
             Ok((start_kube_apiserver(&reaper, &binaries, &place, || is_ready(&kubectl))?, place))
         })?;

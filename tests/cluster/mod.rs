@@ -8,6 +8,7 @@ mod inventory;
 mod lifecycle;
 mod namespaces;
 mod operation;
+mod outage;
 mod own_resources;
 mod policies;
 mod replicas;

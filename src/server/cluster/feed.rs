@@ -23,6 +23,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use super::troubles::{Trouble, Troubles};
 use super::watches::{self, Watched, core_resource, resource};
 use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
@@ -32,6 +33,8 @@ use crate::server::telemetry::metrics::Metrics;
 
 /// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
+/// How long the API server may take to say what it has.
+const DISCOVERY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Names of the constraint CRDs in the cluster.
 pub(super) type KnownCrds = BTreeSet<String>;
@@ -62,6 +65,7 @@ pub(super) struct Feed {
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
     metrics: Arc<Metrics>,
+    troubles: Arc<Troubles>,
     streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
     running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
@@ -80,6 +84,7 @@ impl Feed {
         sender: mpsc::Sender<FeedEvent>,
         known_crds: watch::Sender<KnownCrds>,
         metrics: Arc<Metrics>,
+        troubles: Arc<Troubles>,
     ) -> Self {
         Self {
             client,
@@ -87,6 +92,7 @@ impl Feed {
             sender,
             known_crds,
             metrics,
+            troubles,
             streams: SelectAll::new(),
             running: BTreeMap::new(),
             awaited: BTreeSet::new(),
@@ -110,7 +116,7 @@ impl Feed {
             let delivered = tokio::select! {
                 Some((topic, watched)) = self.streams.next() => self.take(topic, watched).await,
                 Some(kind) = asked.recv() => { self.list_again(kind); Ok(()) }
-                _ = discovery.tick() => { self.start_synced().await; Ok(()) }
+                _ = discovery.tick() => { self.troubles.look(); self.start_synced().await; Ok(()) }
             };
             if delivered.is_err() || self.complete_if_due().await.is_err() {
                 return;
@@ -130,7 +136,7 @@ impl Feed {
             self.awaited.insert(topic.clone());
         }
         let name = topic.clone();
-        let watch = watches::watch(self.client.clone(), resource.clone(), labels);
+        let watch = watches::watch(self.client.clone(), resource.clone(), labels, Arc::clone(&self.troubles));
         let (stream, handle) = abortable(watch.map(move |watched| (name.clone(), watched)));
         self.running.insert(topic, Running { handle, resource });
         self.streams.push(stream.boxed());
@@ -300,12 +306,18 @@ impl Feed {
                 continue;
             }
             let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
-            match kube::discovery::pinned_kind(&self.client, &pinned).await {
-                Ok((found, _)) => {
+            // Everything else waits meanwhile.
+            let found = tokio::time::timeout(DISCOVERY_PATIENCE, kube::discovery::pinned_kind(&self.client, &pinned));
+            let failed = |trouble, error: &(dyn std::error::Error + 'static)| {
+                self.troubles.failed("looking for a kind to sync", &gvk.to_string(), trouble, error);
+            };
+            match found.await {
+                Ok(Ok((found, _))) => {
                     info!(kind = %gvk, "syncing into the inventory");
                     self.start(topic, found, None);
                 }
-                Err(error) => warn!(kind = %gvk, %error, "kind to sync is not known to the API server; looking again"),
+                Ok(Err(error)) => failed(Trouble::of_request(&error), &error),
+                Err(elapsed) => failed(Trouble::Unreachable, &elapsed),
             }
         }
     }

@@ -9,7 +9,9 @@
 //! Assumption: the work may be done twice without harm, as Gatekeeper does it on every replica. So a Lease that cannot be
 //! had for lack of rights or of the namespace is done without, and a clock that is wrong does no harm.
 
+use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -21,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::ClusterOptions;
+use super::troubles::{Trouble, Troubles};
 
 /// A holder that has not renewed for so long is taken for dead.
 const DURATION: Duration = Duration::from_secs(12);
@@ -37,6 +40,7 @@ pub(super) async fn hold(
     client: Client,
     options: ClusterOptions,
     name: &'static str,
+    troubles: Arc<Troubles>,
     held: watch::Sender<bool>,
     mut shutdown: watch::Receiver<bool>,
     released: mpsc::Sender<()>,
@@ -48,6 +52,7 @@ pub(super) async fn hold(
         seen: None,
         renewed: None,
         is_without: false,
+        troubles,
     };
     loop {
         let is_held = candidate.try_once().await;
@@ -89,6 +94,7 @@ struct Candidate {
     renewed: Option<Instant>,
     /// There can be no Lease.
     is_without: bool,
+    troubles: Arc<Troubles>,
 }
 
 impl Candidate {
@@ -98,6 +104,7 @@ impl Candidate {
         match tokio::time::timeout(PATIENCE, self.attempt()).await {
             Ok(Ok(is_held)) => {
                 self.renewed = is_held.then_some(began);
+                self.is_without = false;
                 return is_held;
             }
             Ok(Err(kube::Error::Api(error))) if matches!(error.code, 403 | 404) => {
@@ -106,11 +113,15 @@ impl Candidate {
                 }
                 return true;
             }
-            Ok(Err(error)) => warn!(lease = self.name, %error, "failed to ask for the lease; trying again"),
-            Err(_) => warn!(lease = self.name, "the API server did not answer about the lease in time; trying again"),
+            Ok(Err(error)) => self.failed(Trouble::of_request(&error), &error),
+            Err(elapsed) => self.failed(Trouble::Unreachable, &elapsed),
         }
         self.seen = None;
         self.renewed.is_some_and(|at| at.elapsed() + RENEWAL + PATIENCE < DURATION)
+    }
+
+    fn failed(&self, trouble: Trouble, error: &(dyn Error + 'static)) {
+        self.troubles.failed("asking for the lease", self.name, trouble, error);
     }
 
     async fn attempt(&mut self) -> Result<bool, kube::Error> {

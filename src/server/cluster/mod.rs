@@ -9,6 +9,7 @@ mod feed;
 mod lease;
 mod namespaces;
 mod status;
+mod troubles;
 mod watches;
 
 use std::path::PathBuf;
@@ -30,10 +31,17 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+use troubles::Troubles;
+
 pub(super) use namespaces::fetch_namespace;
 
 /// A shutdown waits no longer than this for the API server.
 const RELEASE_LIMIT: Duration = Duration::from_secs(4);
+/// Who does not take a connection, with TLS, by then is not there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A connection on which nothing comes for so long, though an answer is due, is taken for dead. A watch, whose end may be
+/// that far away, hears a bookmark every minute.
+const SILENCE_LIMIT: Duration = Duration::from_secs(150);
 /// Names this process in the API server's record of who set which field, and in Events.
 const FIELD_MANAGER: &str = "admit";
 
@@ -54,7 +62,7 @@ pub struct ClusterOptions {
 
 /// The loops that keep the process and the cluster in step, and what they work with.
 pub(super) struct Loops {
-    pub(super) client: Client,
+    pub(super) clients: Clients,
     pub(super) options: ClusterOptions,
     pub(super) snapshots: Arc<SnapshotHandle>,
     pub(super) metrics: Arc<Metrics>,
@@ -79,16 +87,17 @@ impl Released {
 }
 
 /// Clients of the API server.
+#[derive(Clone)]
 pub(super) struct Clients {
     /// Asks again when the API server is too busy.
     pub(super) patient: Client,
-    /// Says at once what the API server said.
+    /// Says at once what the API server said: for those who have rests of their own, or no time.
     pub(super) hasty: Client,
 }
 
 /// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
 pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeError> {
-    let mut config = match &options.kubeconfig {
+    let mut config: Config = match &options.kubeconfig {
         Some(path) => {
             let failed = |error| ServeError::Client(format!("--kubeconfig {}: {error}", path.display()));
             let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
@@ -99,6 +108,9 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeEr
             ServeError::Client(format!("no in-cluster configuration: {error}; {help}"))
         })?,
     };
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
     let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
     let patient = client(config.clone())?;
     config.default_retry = false;
@@ -125,42 +137,59 @@ impl Loops {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let namespace = self.options.pod_namespace.clone();
-        let feed = feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, self.metrics.clone());
-        let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
+        let troubles = Arc::<Troubles>::default();
+        let (client, metrics) = (self.clients.hasty.clone(), self.metrics.clone());
+        let feed = feed::Feed::new(client, namespace, sender, crd_sender, metrics, Arc::clone(&troubles));
+        let events = events::run(self.clients.patient.clone(), self.options.clone(), self.snapshots.clone());
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
-            tasks.extend(self.generate(crds, released.clone()));
+            tasks.extend(self.generate(crds, released.clone(), &troubles));
         }
         if self.options.operations.has(Operation::Status) {
-            tasks.extend(self.clean_up(released));
-            let (client, options) = (self.client.clone(), self.options.clone());
+            tasks.extend(self.clean_up(released, &troubles));
+            let (client, options) = (self.clients.patient.clone(), self.options.clone());
             tasks.push(("status loop", Box::pin(status::run(client, options, self.snapshots, self.reports))));
         }
-        let events = admission_events::run(self.client, self.options, self.metrics, self.admission_events);
+        let events = admission_events::run(self.clients.patient, self.options, self.metrics, self.admission_events);
         tasks.push(("loop of Events on violations", Box::pin(events)));
         (tasks, Released(all_released))
     }
 
     /// One replica writes the CRDs of constraints.
-    fn generate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
-        let (held, hold) = self.hold("admit-generate", released);
-        let (client, snapshots, reports) = (self.client.clone(), self.snapshots.clone(), self.reports.clone());
-        let work = move || constraint_crds::run(client.clone(), snapshots.clone(), reports.clone(), crds.clone());
+    fn generate(
+        &self,
+        crds: watch::Receiver<feed::KnownCrds>,
+        released: mpsc::Sender<()>,
+        troubles: &Arc<Troubles>,
+    ) -> Tasks {
+        let (held, hold) = self.hold("admit-generate", released, troubles);
+        let (client, snapshots, reports) = (self.clients.patient.clone(), self.snapshots.clone(), self.reports.clone());
+        let troubles = Arc::clone(troubles);
+        let work = move || {
+            let (snapshots, reports, crds) = (snapshots.clone(), reports.clone(), crds.clone());
+            constraint_crds::run(client.clone(), snapshots, reports, crds, Arc::clone(&troubles))
+        };
         vec![("generate lease", hold), ("constraint CRD loop", Box::pin(lease::while_held(held, work)))]
     }
 
     /// One replica removes what others have left behind in statuses.
-    fn clean_up(&self, released: mpsc::Sender<()>) -> Tasks {
-        let (held, hold) = self.hold("admit-status", released);
-        let (client, options, reports) = (self.client.clone(), self.options.clone(), self.reports.clone());
+    fn clean_up(&self, released: mpsc::Sender<()>, troubles: &Arc<Troubles>) -> Tasks {
+        let (held, hold) = self.hold("admit-status", released, troubles);
+        let (client, options, reports) = (self.clients.patient.clone(), self.options.clone(), self.reports.clone());
         let work = move || departed::run(client.clone(), options.clone(), reports.clone());
         vec![("status lease", hold), ("loop of departed Pods", Box::pin(lease::while_held(held, work)))]
     }
 
-    fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
+    fn hold(
+        &self,
+        name: &'static str,
+        released: mpsc::Sender<()>,
+        troubles: &Arc<Troubles>,
+    ) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
         let (sender, held) = watch::channel(false);
-        let (client, options) = (self.client.clone(), self.options.clone());
-        let task = lease::hold(client, options, name, sender, self.shutdown.clone(), released);
+        let (client, options) = (self.clients.patient.clone(), self.options.clone());
+        let troubles = Arc::clone(troubles);
+        let task = lease::hold(client, options, name, troubles, sender, self.shutdown.clone(), released);
         (held, Box::pin(task))
     }
 }

@@ -1,6 +1,7 @@
 //! One resource type, watched for ever: lists when it must, says so as a whole, never gives up.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
@@ -11,11 +12,8 @@ use kube::{Client, ResourceExt};
 use tracing::warn;
 
 use super::to_object;
+use super::troubles::{Rests, Trouble, Troubles};
 use crate::model::object::{Object, ObjectKey};
-
-/// First rest after a failure; doubles up to [`LONGEST_PAUSE`].
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a watch says.
 #[derive(Clone, Debug)]
@@ -39,14 +37,19 @@ pub(super) fn resource(group: &str, version: &str, kind: &str, plural: &str) -> 
 }
 
 /// Watches a resource in all namespaces.
-pub(super) fn watch(client: Client, resource: ApiResource, labels: Option<&str>) -> BoxStream<'static, Watched> {
+pub(super) fn watch(
+    client: Client,
+    resource: ApiResource,
+    labels: Option<&str>,
+    troubles: Arc<Troubles>,
+) -> BoxStream<'static, Watched> {
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut config = watcher::Config::default();
     if let Some(labels) = labels {
         config = config.labels(labels);
     }
-    let state =
-        State { events: watcher::watcher(api, config).boxed(), resource, listed: Vec::new(), pause: SHORTEST_PAUSE };
+    let events = watcher::watcher(api, config).boxed();
+    let state = State { events, resource, listed: Vec::new(), rests: Rests::default(), troubles };
     unfold(state, |mut state| async move {
         let watched = state.next().await?;
         Some((watched, state))
@@ -58,7 +61,8 @@ struct State {
     events: BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>>,
     resource: ApiResource,
     listed: Vec<Object>,
-    pause: Duration,
+    rests: Rests,
+    troubles: Arc<Troubles>,
 }
 
 impl State {
@@ -67,13 +71,12 @@ impl State {
             let event = match self.events.next().await? {
                 Ok(event) => event,
                 Err(error) => {
-                    warn!(resource = self.resource.plural, %error, "watch failed; trying again");
-                    tokio::time::sleep(self.pause).await;
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                    let trouble = Trouble::of(&error);
+                    self.troubles.failed("watch", &self.resource.plural, trouble, &error);
+                    tokio::time::sleep(self.rests.next(trouble, Instant::now())).await;
                     continue;
                 }
             };
-            self.pause = SHORTEST_PAUSE;
             match event {
                 Event::Init => self.listed.clear(),
                 Event::InitApply(object) => self.listed.extend(self.read(object)),

@@ -4,7 +4,10 @@ use std::{
     fs,
     net::TcpStream,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// See [`write_files`].
     pub(crate) files: PathBuf,
+    /// Another one is another cluster, without any objects.
+    pub(crate) generation: AtomicUsize,
 }
 
 pub(crate) fn start_kube_apiserver(
@@ -58,11 +63,12 @@ pub(crate) fn start_kube_apiserver(
     place: &Place,
     ready: impl Fn() -> bool,
 ) -> Result<Server, NotReady> {
-    let Place { etcd_port, port, files } = place;
+    let Place { etcd_port, port, files, generation } = place;
     let mut command = Reaper::command(&binaries.kube_apiserver);
     let file = |flag: &str, name: &str| format!("--{flag}={}", files.join(name).display());
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
+        .arg(format!("--etcd-prefix=/cluster-{}", generation.load(Ordering::Relaxed)))
         .arg(format!("--secure-port={port}"))
         .arg("--bind-address=127.0.0.1")
         .arg("--endpoint-reconciler-type=none") // an endpoint on loopback is refused, again and again

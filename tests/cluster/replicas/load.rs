@@ -38,6 +38,7 @@ pub(super) struct Outcome {
 pub(super) struct Failure {
     /// The port of the replica that had the connection.
     pub(super) replica: Option<u16>,
+    #[expect(dead_code, reason = "for who reads the failed test")]
     pub(super) what: String,
 }
 
