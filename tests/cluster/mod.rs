@@ -14,6 +14,7 @@ mod policies;
 mod replicas;
 mod reports;
 mod roles;
+mod start;
 
 use std::time::Duration;
 
