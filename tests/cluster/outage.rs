@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use admit::server::loopback::LoopbackClient;
 use serde_json::{Value, json};
 
 use super::environment::{AdmitServer, Environment, User, wait_until};
-use super::{LATER, apply_constraint};
+use super::{LATER, apply_constraint, judge};
 
 /// What a replica may need after the API server is back, and its own promise is 5 s.
 const RECOVERY: Duration = Duration::from_secs(15);
@@ -31,23 +30,12 @@ fn prepare(environment: &'static Environment) -> AdmitServer {
     let admit = AdmitServer::start(environment, &["--shutdown-delay=0"]);
     environment.apply(&template("K8sBefore").to_string()).checked();
     apply_constraint(environment, &constraint("K8sBefore"));
-    assert!(wait_until(LATER, || judgement(environment, &admit).contains("K8sBefore says no")), "{}", admit.log());
+    assert!(
+        wait_until(LATER, || judge(environment, &admit, "default").contains("K8sBefore says no")),
+        "{}",
+        admit.log()
+    );
     admit
-}
-
-/// What the webhook says to a ConfigMap, asked without the API server.
-fn judgement(environment: &Environment, admit: &AdmitServer) -> String {
-    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}});
-    let request = json!({"uid": "u", "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}, "name": "x",
-        "namespace": "default", "operation": "CREATE", "userInfo": {"username": "somebody"}, "object": object});
-    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let answer = runtime.block_on(async {
-        let address = ([127, 0, 0, 1], admit.port).into();
-        let mut client = LoopbackClient::connect(address, &environment.ca_pem()).await.ok()?;
-        client.post("/v1/admit?timeout=5s", review.to_string().into_bytes()).await.ok()
-    });
-    answer.map(|(_, body)| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default()
 }
 
 /// For so long, the replica is ready, and denies what it has denied before.
@@ -55,7 +43,7 @@ fn check_it_answers(environment: &Environment, admit: &AdmitServer, time: Durati
     let begun = Instant::now();
     while begun.elapsed() < time {
         assert!(admit.is_ready(), "{}", admit.readiness());
-        let judgement = judgement(environment, admit);
+        let judgement = judge(environment, admit, "default");
         assert!(judgement.contains("K8sBefore says no"), "{judgement}\n{}", admit.log());
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -66,7 +54,7 @@ fn time_to_enforce(environment: &'static Environment, admit: &AdmitServer, kind:
     let begun = Instant::now();
     environment.apply(&template(kind).to_string()).checked();
     apply_constraint(environment, &constraint(kind));
-    let is_enforced = || judgement(environment, admit).contains(&format!("{kind} says no"));
+    let is_enforced = || judge(environment, admit, "default").contains(&format!("{kind} says no"));
     assert!(wait_until(RECOVERY, is_enforced), "{}", admit.log());
     begun.elapsed()
 }
@@ -114,7 +102,7 @@ fn an_api_server_that_stands_still_for_a_while() {
     let took = time_to_enforce(environment, &admit, "K8sAfter");
     println!("enforced after {took:?}");
     assert!(wait_until(RECOVERY, || newcomer.is_ready()), "{}", newcomer.log());
-    assert!(judgement(environment, &newcomer).contains("K8sBefore says no"), "{}", newcomer.log());
+    assert!(judge(environment, &newcomer, "default").contains("K8sBefore says no"), "{}", newcomer.log());
     let log = admit.log();
     assert!(log.lines().skip(lines).count() <= 30, "{log}");
 }

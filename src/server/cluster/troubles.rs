@@ -231,7 +231,7 @@ fn describe(error: &(dyn Error + 'static)) -> String {
 }
 
 /// An error with its causes, each once: libraries differ in whether they print the cause themselves.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
