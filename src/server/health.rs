@@ -26,7 +26,7 @@ pub(super) struct Readiness {
 impl Readiness {
     fn checks(&self) -> [Check; 2] {
         [
-            ("tracker", *self.tracker.borrow(), "policies are still being loaded"),
+            ("tracker", *self.tracker.borrow(), "policies are still being loaded; if that lasts, the log says why"),
             ("certificate", *self.certificate.borrow(), "no certificate yet that API servers trust; see the log"),
         ]
     }

@@ -2,6 +2,11 @@
 //!
 //! Every long-running task is started in [`run`] and nowhere else. A task that ends, other than by shutdown, ends the
 //! process: a webhook that lives on with stale policies would be worse than one that restarts.
+//!
+//! While the API server is away, slow or unwilling, requests are judged by the last policies that are known, for as long as
+//! that takes, and the process stays ready. They are kept in memory only: a process that starts meanwhile knows none, so it
+//! is not ready, answers no review (503), and waits. Policies of who knows when, from a disk, could allow what has been
+//! forbidden since; replicas that were there before go on answering for it.
 
 mod address;
 mod admission_events;
@@ -143,6 +148,7 @@ pub async fn run(
     let snapshots = Arc::new(SnapshotHandle::default());
     let metrics = Arc::new(Metrics::new().watching(snapshots.clone()));
     let (ready_sender, ready) = watch::channel(false);
+    let is_loaded = ready.clone();
     let (report_sender, reports) = watch::channel(writer::Report::default());
 
     let certificates = certificates::Certificates::default();
@@ -237,7 +243,7 @@ pub async fn run(
     let _ = bound.send(addresses);
 
     let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter)?;
+    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter, is_loaded)?;
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = tokio::spawn(webhook.serve(listener, shutdown.clone(), stop));
     tokio::select! {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::environment::{AdmitServer, Environment, User, wait_until};
 use super::{LATER, apply_constraint, judge};
+use crate::it::fake_cluster::FakeCluster;
 
 /// What a replica may need after the API server is back, and its own promise is 5 s.
 const RECOVERY: Duration = Duration::from_secs(15);
@@ -98,6 +99,8 @@ fn an_api_server_that_stands_still_for_a_while() {
     assert!(wait_until(LATER, || newcomer.readiness().contains("policies are still being loaded")));
     check_it_answers(environment, &admit, Duration::from_secs(12));
     assert!(!newcomer.is_ready(), "{}", newcomer.log());
+    let refusal = judge(environment, &newcomer, "default");
+    assert!(refusal.starts_with("policies are still being loaded"), "let through for want of policies? {refusal}");
     environment.signal_api_server("CONT");
     let took = time_to_enforce(environment, &admit, "K8sAfter");
     println!("enforced after {took:?}");
@@ -133,4 +136,37 @@ fn an_api_server_that_cannot_be_trusted() {
     let log = admit.log();
     assert!(log.lines().count() <= 8, "{log}");
     assert_eq!(admit.has_ended(), None, "{log}");
+}
+
+#[test]
+fn an_api_server_that_does_not_want_to_be_asked() {
+    let environment = Environment::shared();
+    let cluster = FakeCluster::start(&[template("K8sBefore"), constraint("K8sBefore"), namespace("default")]);
+    let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+    for code in [429, 500] {
+        cluster.answer_with(code);
+        let admit = AdmitServer::begin(environment, &["--shutdown-delay=0", "--operation=webhook", &kubeconfig]);
+        let names_the_cause = || admit.log().contains(&format!("not well (HTTP status {code})"));
+        assert!(wait_until(LATER, names_the_cause), "{code}: {}", admit.log());
+        let (before, used) = (cluster.requests(), admit.processor_time());
+        std::thread::sleep(Duration::from_secs(8));
+        let (requests, used) = (cluster.requests() - before, admit.processor_time() - used);
+        let log = admit.log();
+        println!("{code}: {requests} requests, {} lines, {used:?}", log.lines().count());
+        assert!(admit.readiness().contains("policies are still being loaded"), "{log}");
+        // Five watches, whose rests double.
+        assert!(requests <= 60 && log.lines().count() <= 8 && used < Duration::from_secs(2), "{log}");
+        let refusal = judge(environment, &admit, "default");
+        assert!(refusal.starts_with("policies are still being loaded"), "let through for want of policies? {refusal}");
+
+        cluster.answer_with(0);
+        assert!(wait_until(RECOVERY * 2, || admit.is_ready()), "{}", admit.log());
+        // Watches of this cluster stay silent for ever: what was listed is all there is.
+        let judgement = judge(environment, &admit, "default");
+        assert!(judgement.contains("K8sBefore says no"), "{judgement}");
+    }
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 }

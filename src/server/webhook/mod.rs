@@ -41,12 +41,21 @@ impl Webhook {
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
+        ready: watch::Receiver<bool>,
     ) -> Result<Self, ServeError> {
         let does = |operation| options.operations.has(operation);
         let mut router = Router::new();
         if does(Operation::Webhook) {
             let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
-            router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
+            let judge = move |request| {
+                let (admission, ready) = (Arc::clone(&admission), ready.clone());
+                async move {
+                    // Whoever does not know the policies yet would allow everything.
+                    let is_ready = *ready.borrow();
+                    if is_ready { admission.handle(request).await } else { wire::not_ready() }
+                }
+            };
+            router = router.route("/v1/admit", post(judge));
         }
         // As in Gatekeeper, whatever serves one of the webhooks serves this one.
         if does(Operation::Webhook) || does(Operation::MutationWebhook) {
