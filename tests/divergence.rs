@@ -72,7 +72,7 @@ fn no_config_excludes_what_is_in_no_namespace() {
 fn own_resources_are_refused_when_they_could_not_take_effect() {
     let rules = |admits_uncompilable| {
         let (build, namespace) = (BuildOptions::default(), "gatekeeper-system".to_owned());
-        OwnRules { build, admits_uncompilable, namespace }
+        OwnRules { build, admits_uncompilable, admits_unknown_actions: false, namespace }
     };
     let ask = |subject: &Value, rules: &OwnRules| {
         let (group, version) = subject["apiVersion"].as_str().unwrap().split_once('/').unwrap();

@@ -47,7 +47,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("kube", &["server/"]),
     ("libc", &["server/memory.rs"]),
     ("opentelemetry", &["server/"]),
+    ("opentelemetry_http", &["server/"]),
     ("opentelemetry_otlp", &["server/"]),
+    ("opentelemetry_sdk", &["server/"]),
     ("p224", &["policy/engine/rego/builtins/keys/"]),
     ("p256", &["policy/engine/rego/builtins/keys/"]),
     ("p384", &["policy/engine/rego/builtins/keys/"]),
@@ -58,10 +60,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rcgen", &["server/"]),
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
-    ("rustls_native_certs", &["policy/engine/rego/builtins/http/"]),
+    ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/telemetry/traces/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
-    ("ureq", &["policy/engine/rego/builtins/http/"]),
+    ("ureq", &["policy/engine/rego/builtins/http/", "server/telemetry/traces/"]),
     ("x509_parser", &["server/"]),
 ];
 

@@ -6,6 +6,7 @@
 mod bench;
 mod certificates;
 mod demo;
+mod doctor;
 mod engine;
 mod go_flags;
 mod rego;
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Show admit at work: a webhook on this machine, a few manifests, and what became of them
     Demo(demo::DemoArguments),
+    /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
+    Doctor(doctor::DoctorArguments),
     /// Check, format and evaluate Rego
     Rego(rego::RegoArguments),
     /// Run the admission webhook
@@ -57,6 +60,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

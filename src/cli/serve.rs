@@ -4,6 +4,7 @@
 mod flag_tests;
 mod foreign_flags;
 mod reporting;
+mod traces;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use tracing::{error, info, warn};
 
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
+use self::traces::TraceArguments;
 use super::certificates::CertificateArguments;
 use super::engine::EngineArguments;
 use super::go_flags::parse_bool;
@@ -53,6 +55,9 @@ pub(super) struct ServeArguments {
     /// Address of /healthz and /readyz
     #[arg(long, value_name = "HOST:PORT", default_value = ":9090")]
     health_addr: ListenAddress,
+    /// Let /healthz, too, ask whether the webhook answers with its certificate, as /readyz does
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    enable_tls_healthcheck: bool,
     /// Port of /metrics
     #[arg(long, value_name = "PORT", default_value_t = 8888)]
     prometheus_port: u16,
@@ -105,6 +110,8 @@ pub(super) struct ServeArguments {
     engine: EngineArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
     reports: ReportArguments,
+    #[command(flatten, next_help_heading = "What is told of requests")]
+    traces: TraceArguments,
     #[command(flatten, next_help_heading = "Log")]
     log: LogArguments,
     #[command(flatten)]
@@ -140,6 +147,10 @@ fn warn_of_what_is_not_there(arguments: &ServeArguments) {
     if let Some(flags) = arguments.foreign.explanation() {
         warn!(flags, "flags without effect");
     }
+    if arguments.traces.has_no_effect(arguments.foreign.has_other_metrics_backend()) {
+        let flags = "--otlp-endpoint (metrics are served to Prometheus alone, and this build makes no traces)";
+        warn!(flags, "flags without effect");
+    }
     let operations = Operations::new(&arguments.operation);
     let without_effect = operations.names_without_effect();
     if !without_effect.is_empty() {
@@ -170,13 +181,17 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
+        webhook_rules: arguments.certificates.webhook_rules(),
         reports: arguments.reports.options(),
         operations: Operations::new(&arguments.operation),
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
         pod_namespace: arguments.pod_namespace.clone(),
         admits_uncompilable_templates: arguments.webhook.admit_uncompilable_templates,
+        admits_unknown_actions: arguments.webhook.disable_enforcementaction_validation,
+        checks_tls_for_health: arguments.enable_tls_healthcheck,
         exempt_namespaces: arguments.webhook.exempt_namespaces(),
+        traces: arguments.traces.options(arguments.foreign.has_other_metrics_backend()),
     }
 }
 
@@ -193,7 +208,7 @@ fn source(arguments: &ServeArguments) -> PolicySource {
             pod_name: arguments.pod_name.clone(),
             pod_namespace: arguments.pod_namespace.clone(),
             operations: Operations::new(&arguments.operation),
-            rotation: arguments.certificates.rotation(&arguments.pod_namespace),
+            rotation: arguments.certificates.rotation(&arguments.pod_namespace, &arguments.operation),
         });
     }
     let (sender, feed) = mpsc::channel(16);

@@ -81,6 +81,9 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         Output::Json => Format::Json,
         Output::Yaml => Format::Yaml,
     };
+    if format == Format::Json {
+        judge::blame_all(&bundle, &mut judgements);
+    }
     print(&report::render(format, &judgements))?;
     let is_denied = judgements.iter().any(judge::Judgement::is_denial);
     Ok(if is_denied { ExitCode::FAILURE } else { ExitCode::SUCCESS })

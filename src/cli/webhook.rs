@@ -22,6 +22,10 @@ pub(super) struct WebhookArguments {
     /// their status only, and the version before stays in force
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
     pub(super) admit_uncompilable_templates: bool,
+    /// Take constraints whose enforcementAction or scopedEnforcementActions is none that there is, with a warning: they
+    /// are not enforced, and their status says why
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    pub(super) disable_enforcementaction_validation: bool,
 }
 
 impl WebhookArguments {

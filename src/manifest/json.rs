@@ -7,10 +7,11 @@
 use serde_json::Value;
 
 use super::error::Fault;
-use super::scalar::{Scalar, float_number, shorten};
+use super::scalar::{float_number, shorten};
 use super::source::{Position, Span};
 use super::span_tree::SpanTree;
 use super::tree::{Next, ScalarPart, Tree};
+use crate::model::value::yaml_scalar::Scalar;
 
 /// The values of a text whose first character stands at `start`.
 pub(super) fn read(text: &str, start: Position) -> Result<Vec<(Value, SpanTree)>, Fault> {

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::error::Fault;
-use super::scalar::Scalar;
+use super::scalar::into_json;
 use super::source::{Position, Span};
 use super::span_tree::{Content, Entry, Node, NodeId, SpanTree};
+use crate::model::value::yaml_scalar::Scalar;
 
 /// Levels of nesting. Everything that later walks or drops a value recurses, and has 2 MB of stack for it.
 pub(super) const MAX_DEPTH: usize = 1_000;
@@ -154,7 +155,7 @@ impl Tree {
             self.set_key(key, span);
             return Ok(());
         }
-        let value = match scalar.into_value() {
+        let value = match into_json(scalar) {
             Some(value) => value,
             None => {
                 let fault = Fault::new(span, "JSON, and so Kubernetes, has no infinite numbers and no not-a-number");

@@ -8,13 +8,14 @@ use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, StructureStyle}
 use serde_json::Value;
 
 use super::error::Fault;
-use super::scalar::{Scalar, resolve, resolve_tagged};
+use super::scalar::resolve_tagged;
 use super::source::{Position, Span};
 use super::span_tree::SpanTree;
 use super::split::Segment;
 use super::tree::{MAX_DEPTH, Next, ScalarPart, Tree};
 use super::yaml_error::explain;
 use super::yaml_quotes::{Indented, indent};
+use crate::model::value::yaml_scalar::{Scalar, resolve_plain};
 
 /// The documents of a segment that have content: mostly one, or what is wrong.
 pub(super) fn read(segment: &Segment<'_>) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
@@ -131,7 +132,7 @@ impl<'s> Reader<'s> {
         let is_merge = may_merge && text == "<<" && self.tree.next() == Next::Key;
         let span = if is_block { self.block_span(span) } else { self.span(span) };
         let scalar = match tag {
-            None if is_plain => resolve(text),
+            None if is_plain => resolve_plain(text),
             None | Some("!") => Scalar::Text(text),
             Some(tag) => resolve_tagged(text, tag).or_else(|message| {
                 self.tree.note(Fault::new(span, message).with_help("drop the tag, or write a value that fits it"))?;

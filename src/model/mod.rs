@@ -4,6 +4,7 @@
 //! cannot be wrong; what a user got wrong is returned as [`object::FieldError`]s, all of them at once.
 
 pub mod api;
+pub mod go_regex;
 pub mod object;
 pub mod review;
 pub mod value;

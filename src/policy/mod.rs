@@ -2,6 +2,7 @@
 //!
 //! Invariants: no I/O, no async runtime, no environment, no metric. The only clock is read in `engine::limits`.
 
+pub mod blame;
 pub mod engine;
 pub mod evaluate;
 pub mod exclusion;

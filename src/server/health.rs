@@ -13,33 +13,65 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::telemetry::metrics::Metrics;
+use super::tls_check::TlsCheck;
 
 /// What has to be true before requests may come.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Readiness {
     /// Policies that existed at start are in force.
     pub(super) tracker: watch::Receiver<bool>,
+    /// Of a process that serves a webhook.
+    pub(super) webhook: Option<WebhookReadiness>,
+}
+
+/// What has to be true of a webhook.
+#[derive(Clone)]
+pub(super) struct WebhookReadiness {
     /// There is a certificate that API servers trust.
     pub(super) certificate: watch::Receiver<bool>,
+    /// It answers with that certificate.
+    pub(super) tls: TlsCheck,
+    /// `/healthz` asks for that, too.
+    pub(super) is_for_health: bool,
 }
 
 impl Readiness {
-    fn checks(&self) -> [Check; 2] {
-        [
-            ("tracker", *self.tracker.borrow(), "policies are still being loaded; if that lasts, the log says why"),
-            ("certificate", *self.certificate.borrow(), "no certificate yet that API servers trust; see the log"),
-        ]
+    async fn checks(&self) -> Vec<Check> {
+        let check = |name, passed: bool, why: &str| Check { name, failure: (!passed).then(|| why.to_owned()) };
+        let why = "policies are still being loaded; if that lasts, the log says why";
+        let mut checks = vec![check("tracker", *self.tracker.borrow(), why)];
+        if let Some(webhook) = &self.webhook {
+            let why = "no certificate yet that API servers trust; see the log";
+            checks.push(check("certificate", *webhook.certificate.borrow(), why));
+            checks.push(Check { name: "tls-check", failure: webhook.tls.failure().await });
+        }
+        checks
+    }
+
+    async fn health_checks(&self) -> Vec<Check> {
+        let mut checks = vec![Check { name: "ping", failure: None }];
+        if let Some(webhook) = self.webhook.as_ref().filter(|webhook| webhook.is_for_health) {
+            checks.push(Check { name: "tls-check", failure: webhook.tls.failure().await });
+        }
+        checks
     }
 }
 
-/// Name, whether it passed, and what to say when it did not.
-type Check = (&'static str, bool, &'static str);
+/// What was asked, and what is wrong.
+struct Check {
+    name: &'static str,
+    failure: Option<String>,
+}
 
 /// Serves both ports until one of them fails.
 pub(super) async fn serve(health: TcpListener, metrics_listener: TcpListener, ready: Readiness, metrics: Arc<Metrics>) {
+    let (ready, alive) = (Arc::new(ready.clone()), Arc::new(ready));
     let checks = Router::new()
-        .route("/healthz", get(|query: Query<Verbosity>| async move { report(&[("ping", true, "")], &query) }))
-        .route("/readyz", get(move |query: Query<Verbosity>| async move { report(&ready.checks(), &query) }));
+        .route(
+            "/healthz",
+            get(move |query: Query<Verbosity>| async move { report(&alive.health_checks().await, &query) }),
+        )
+        .route("/readyz", get(move |query: Query<Verbosity>| async move { report(&ready.checks().await, &query) }));
     let exposition = Router::new().route("/metrics", get(move || async move { expose(&metrics) }));
     let ended = tokio::select! {
         ended = axum::serve(health, checks) => ended,
@@ -57,12 +89,13 @@ struct Verbosity {
 
 /// The form of Kubernetes components: `ok`, or one line a check when one fails or when asked.
 fn report(checks: &[Check], query: &Verbosity) -> Response {
-    let passed = checks.iter().all(|(_, passed, _)| *passed);
+    let passed = checks.iter().all(|check| check.failure.is_none());
     if passed && query.verbose.is_none() {
         return (StatusCode::OK, "ok").into_response();
     }
-    let line = |(name, passed, why): &Check| {
-        if *passed { format!("[+]{name} ok\n") } else { format!("[-]{name} failed: {why}\n") }
+    let line = |Check { name, failure }: &Check| match failure {
+        None => format!("[+]{name} ok\n"),
+        Some(why) => format!("[-]{name} failed: {why}\n"),
     };
     let lines: String = checks.iter().map(line).collect();
     let (status, last) =

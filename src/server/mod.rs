@@ -12,12 +12,15 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod doctor;
 mod health;
 pub mod loopback;
 mod memory;
 mod operations;
 pub mod telemetry;
+mod tls_check;
 mod webhook;
+mod webhook_rules;
 mod writer;
 
 use std::path::PathBuf;
@@ -32,11 +35,14 @@ use tracing::{error, info};
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
+use telemetry::traces::Traces;
 
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
-pub use cluster::ClusterOptions;
+pub use cluster::{ClusterOptions, DoctorError, DoctorOptions, WebhookRules, examine};
+pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
+pub use telemetry::traces::{TraceError, TraceOptions};
 pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
@@ -62,6 +68,8 @@ pub struct ServeOptions {
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.
     pub shutdown_delay: Duration,
+    /// `--narrow-webhook-rules`.
+    pub webhook_rules: WebhookRules,
     /// What is told of requests.
     pub reports: ReportOptions,
     /// `--operation`.
@@ -74,8 +82,14 @@ pub struct ServeOptions {
     pub pod_namespace: String,
     /// `--admit-uncompilable-templates`.
     pub admits_uncompilable_templates: bool,
+    /// `--disable-enforcementaction-validation`.
+    pub admits_unknown_actions: bool,
+    /// `--enable-tls-healthcheck`.
+    pub checks_tls_for_health: bool,
     /// `--exempt-namespace` and its kin.
     pub exempt_namespaces: ExemptNamespaces,
+    /// Where traces of requests go.
+    pub traces: TraceOptions,
 }
 
 /// Where policies come from.
@@ -99,8 +113,8 @@ pub enum FeedEvent {
 /// Addresses that were bound; ports are known even when 0 was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct BoundAddresses {
-    /// The webhook.
-    pub webhook: std::net::SocketAddr,
+    /// The webhook, where there is one.
+    pub webhook: Option<std::net::SocketAddr>,
     /// Health and readiness.
     pub health: std::net::SocketAddr,
     /// Metrics.
@@ -129,6 +143,9 @@ pub enum ServeError {
     /// TLS cannot be set up.
     #[error("failed to set up TLS: {0}")]
     Tls(String),
+    /// Traces cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// A task ended that should not.
     #[error("{0} ended unexpectedly")]
     TaskEnded(&'static str),
@@ -145,31 +162,42 @@ pub async fn run(
     bound: tokio::sync::oneshot::Sender<BoundAddresses>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
+    let traces = Traces::start(&options.traces)?;
     let snapshots = Arc::new(SnapshotHandle::default());
-    let metrics = Arc::new(Metrics::new().watching(snapshots.clone()));
     let (ready_sender, ready) = watch::channel(false);
-    let is_loaded = ready.clone();
+    let are_known = ready.clone();
     let (report_sender, reports) = watch::channel(writer::Report::default());
 
+    let serves = options.operations.serve();
     let certificates = certificates::Certificates::default();
+    let metrics = Metrics::new().watching(snapshots.clone());
+    let metrics = if serves { metrics.of_webhook(snapshots.clone(), certificates.clone()) } else { metrics };
+    let metrics = Arc::new(metrics);
     let rotation = match &source {
-        PolicySource::Cluster(cluster) => cluster.rotation.clone(),
-        PolicySource::Feed(_) => None,
+        PolicySource::Cluster(cluster) if serves => cluster.rotation.clone(),
+        PolicySource::Cluster(_) | PolicySource::Feed(_) => None,
     };
-    let (certified_sender, certified) = watch::channel(rotation.is_none());
+    let (certified_sender, certificate) = watch::channel(rotation.is_none());
     let files = match rotation {
-        Some(_) => None,
-        None => Some(CertificateFiles::load(&options.certificate_directory, certificates.clone())?),
+        None if serves => Some(CertificateFiles::load(&options.certificate_directory, certificates.clone())?),
+        _ => None,
     };
-    let listener = webhook::bind(&options.address, "the webhook").await?;
+    let listener = if serves { Some(webhook::bind(&options.address, "the webhook").await?) } else { None };
     let health_listener = webhook::bind(&options.health_address, "health checks").await?;
     let metrics_listener = webhook::bind(&options.metrics_address, "metrics").await?;
     let addresses = BoundAddresses {
-        webhook: local_address(&listener)?,
+        webhook: listener.as_ref().map(local_address).transpose()?,
         health: local_address(&health_listener)?,
         metrics: local_address(&metrics_listener)?,
     };
-    info!(webhook = %addresses.webhook, health = %addresses.health, metrics = %addresses.metrics, "listening");
+    let webhook_readiness = match addresses.webhook {
+        Some(address) => {
+            let tls = tls_check::TlsCheck::new(address, certificates.clone())?;
+            Some(health::WebhookReadiness { certificate, tls, is_for_health: options.checks_tls_for_health })
+        }
+        None => None,
+    };
+    info!(webhook = addresses.webhook.map(tracing::field::display), health = %addresses.health, metrics = %addresses.metrics, "listening");
 
     let mut tasks = tokio::task::JoinSet::new();
     let (event_sender, admission_events) = admission_events::queue();
@@ -180,9 +208,9 @@ pub async fn run(
             let clients = cluster::connect(&cluster_options).await?;
             let hasty = clients.hasty.clone();
             if let Some(rotation) = rotation {
-                let (client, certificates) = (clients.patient.clone(), certificates.clone());
+                let (clients, certificates) = (clients.clone(), certificates.clone());
                 tasks.spawn(async move {
-                    cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
+                    cluster::keep_certificates(clients, rotation, certificates, certified_sender).await;
                     "certificate rotation"
                 });
             }
@@ -190,6 +218,7 @@ pub async fn run(
             let loops = cluster::Loops {
                 clients,
                 options: cluster_options,
+                webhook_rules: options.webhook_rules.clone(),
                 snapshots: snapshots.clone(),
                 metrics: metrics.clone(),
                 reports,
@@ -233,7 +262,7 @@ pub async fn run(
         health::serve(
             health_listener,
             metrics_listener,
-            health::Readiness { tracker: ready, certificate: certified },
+            health::Readiness { tracker: ready, webhook: webhook_readiness },
             exposed,
         )
         .await;
@@ -242,17 +271,26 @@ pub async fn run(
     // Bound addresses are for whoever started the server in this process; nobody may care.
     let _ = bound.send(addresses);
 
-    let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-    let webhook = webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter, is_loaded)?;
     let (stop_sender, stop) = watch::channel(false);
-    let mut serving = tokio::spawn(webhook.serve(listener, shutdown.clone(), stop));
+    let mut serving = match listener {
+        Some(listener) => {
+            let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
+            let (policies, traces) = (webhook::Policies { snapshots, are_known }, traces.clone());
+            let webhook =
+                webhook::Webhook::new(&options, certificates, policies, namespaces, metrics, reporter, traces)?;
+            tokio::spawn(webhook.serve(listener, shutdown.clone(), stop))
+        }
+        None => tokio::spawn(serve_nothing(stop, events)),
+    };
     tokio::select! {
         _ = shutdown.wait_for(|stop| *stop) => {}
         ended = tasks.join_next() => return Err(task_ended(ended)),
         _ = &mut serving => return Err(ServeError::TaskEnded("webhook")),
     }
-    info!(delay_seconds = options.shutdown_delay.as_secs(), "shutting down; serving until the delay is over");
-    tokio::time::sleep(options.shutdown_delay).await;
+    if serves {
+        info!(delay_seconds = options.shutdown_delay.as_secs(), "shutting down; serving until the delay is over");
+        tokio::time::sleep(options.shutdown_delay).await;
+    }
     let _ = stop_sender.send(true);
     if tokio::time::timeout(Duration::from_secs(60), serving).await.is_err() {
         error!("requests were still in flight a minute after the shutdown delay; giving up on them");
@@ -260,8 +298,15 @@ pub async fn run(
     if let Some(released) = released {
         released.wait().await;
     }
+    traces.flush().await;
     info!("stopped");
     Ok(())
+}
+
+/// In place of a webhook. The loop of Events lives as long as somebody may tell it of one.
+async fn serve_nothing(mut stop: watch::Receiver<bool>, events: Option<admission_events::Events>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    drop(events);
 }
 
 fn task_ended(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> ServeError {

@@ -85,6 +85,11 @@ impl Operations {
         self.0.contains(&operation)
     }
 
+    /// Whether the process listens for API servers: as in Gatekeeper, either webhook brings `/v1/admitlabel`.
+    pub fn serve(&self) -> bool {
+        self.has(Operation::Webhook) || self.has(Operation::MutationWebhook)
+    }
+
     /// Those that admit has no function for.
     pub fn names_without_effect(&self) -> Vec<&'static str> {
         let has_effect = |one: &Operation| Self::default().has(*one);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::bundle::{Bundle, BundledObject};
+use crate::manifest::Location;
 use crate::model::api::EnforcementAction;
 use crate::model::review::Review;
-use crate::policy::engine::Notes;
+use crate::policy::blame::{Basis, Blame, blame};
+use crate::policy::engine::{Deadline, Notes};
 use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate_noting};
 
 /// A violation and the object that it is in.
@@ -17,6 +19,8 @@ pub struct Judgement {
     pub object: BundledObject,
     /// How all policies judged that object; absent unless they were compiled for it.
     pub trace: Option<Arc<str>>,
+    /// The field that it is about, once somebody asked for it.
+    pub blame: Option<Blame>,
 }
 
 /// All violations, ordered by action and message.
@@ -49,6 +53,7 @@ fn judge_objects(bundle: &Bundle, is_traced: bool, shown: &mut Vec<String>) -> R
             violation,
             object: bundled.clone(),
             trace: trace.clone(),
+            blame: None,
         });
         judgements.extend(judged);
     }
@@ -56,7 +61,29 @@ fn judge_objects(bundle: &Bundle, is_traced: bool, shown: &mut Vec<String>) -> R
     Ok(judgements)
 }
 
+/// Finds out which field each violation is about.
+pub fn blame_all(bundle: &Bundle, judgements: &mut [Judgement]) {
+    for judgement in judgements {
+        let object = &judgement.object.object;
+        let namespace = bundle.snapshot.namespace(object.namespace()).cloned();
+        let review = Review::of_object(object, namespace);
+        judgement.blame = Some(blame(&bundle.snapshot, &review, &judgement.violation, Deadline::none()));
+    }
+}
+
 impl Judgement {
+    /// Where the field that it is about stands: its value, or the key of what a field is missing from.
+    pub fn location(&self) -> Option<Location> {
+        let blame = self.blame.as_ref()?;
+        let document = &self.object.document;
+        let located = match (&blame.missing, blame.basis) {
+            (_, Basis::Object) => return Some(document.location()),
+            (Some(_), _) => document.locate_key(&blame.path),
+            (None, _) => document.locate(&blame.path),
+        };
+        Some(located.location)
+    }
+
     fn order(&self) -> (&str, &str) {
         (self.violation.constraint.constraint.enforcement.as_str(), &self.violation.message)
     }

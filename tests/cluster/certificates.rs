@@ -214,6 +214,36 @@ fn from_no_secret_the_webhook_works_and_a_wiped_bundle_comes_back() {
 }
 
 #[test]
+fn a_process_keeps_certificates_and_bundles_of_what_it_serves() {
+    let turn = Turn::begin("certificates-operations");
+    let start = |operations: &str| {
+        let arguments: Vec<&str> = ARGUMENTS.iter().copied().chain([operations]).collect();
+        start_with(turn.environment, &arguments)
+    };
+    // Ready is when everything is there that is needed.
+    let status = start("--operation=status,audit");
+    assert_eq!(turn.secret(), Value::Null, "{}", status.log());
+    let _validating = turn.register(&[&status]);
+
+    let name = "gatekeeper-mutating-webhook-configuration";
+    let mutation = start("--operation=mutation-webhook");
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": "nowhere"}});
+    let mut mutating = super::environment::scope::webhook_configuration(name, mutation.port, "", "Ignore", &selector);
+    mutating["kind"] = json!("MutatingWebhookConfiguration");
+    let _mutating = turn.environment.register(&mutating);
+    let authority = || turn.secret()["ca.crt"].as_str().map(ToOwned::to_owned);
+    let bundles = || turn.bundles_of("mutatingwebhookconfiguration", name);
+    let is_written = || authority().is_some_and(|authority| bundles() == [authority]);
+    assert!(wait_until(LATER, is_written), "{}", mutation.log());
+    assert_eq!(turn.bundles(), [""], "nobody serves it: {}\n{}", status.log(), mutation.log());
+    for certificate in ["serving", "authority"] {
+        let line = format!("gatekeeper_certificate_expiration_timestamp_seconds{{certificate=\"{certificate}\"}} ");
+        assert!(mutation.metrics().contains(&line), "{}", mutation.metrics());
+        assert!(!status.metrics().contains(&line), "{}", status.metrics());
+    }
+}
+
+#[test]
 fn authority_and_certificate_change_under_load_and_no_request_fails() {
     let turn = Turn::begin("certificates-load");
     let (one, other) = (start_with(turn.environment, &ARGUMENTS), start_with(turn.environment, &ARGUMENTS));

@@ -1,8 +1,9 @@
-//! A real API server for the tests: etcd and kube-apiserver, one or two pairs a test process, on loopback, without a cluster.
+//! A real API server for the tests: etcd and kube-apiserver, up to three pairs a test process, on loopback, without a cluster.
 //!
 //! ```text
 //! Environment::shared()     etcd, kube-apiserver, kubectl as one of three users; started by the first test that asks
 //! Environment::to_break()   the same once more, for tests that stop the API server or need an empty one; one at a time
+//! Environment::own()        another, for a file of tests that are about all that is in a cluster
 //!   ├─ scope("name")        namespace test-name, and webhook configurations that nothing outside of it can meet
 //!   └─ AdmitServer::start   the program under test, as a process, as the user `Admit`
 //! ```
@@ -110,24 +111,29 @@ impl Environment {
         }
     }
 
-    /// Another one, for tests that take the API server away or need it empty. They take turns; each finds a new API
-    /// server with nothing but admit's rights in it.
+    /// One that no other test sees, for several that share what is in it: for what is about the cluster as a whole.
+    #[track_caller]
+    pub(crate) fn own() -> Self {
+        match Self::start() {
+            Ok(environment) => environment,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// Another one, for tests that take the API server away, or need a cluster of their own from the start. They take
+    /// turns; each finds a new API server with nothing but admit's rights in it.
     #[track_caller]
     pub(crate) fn to_break() -> (MutexGuard<'static, ()>, &'static Self) {
         static TURN: Mutex<()> = Mutex::new(());
-        static OWN: OnceLock<Result<Environment, String>> = OnceLock::new();
+        static OWN: OnceLock<Environment> = OnceLock::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = OWN.get().is_none();
-        match OWN.get_or_init(Self::start) {
-            Ok(environment) => {
-                if !is_first {
-                    environment.renew();
-                }
-                environment.apply_file("deploy/manifests/rbac.yaml").checked();
-                (turn, environment)
-            }
-            Err(message) => panic!("{message}"),
+        let environment = OWN.get_or_init(Self::own);
+        if !is_first {
+            environment.renew();
         }
+        environment.apply_file("deploy/manifests/rbac.yaml").checked();
+        (turn, environment)
     }
 
     fn renew(&self) {
@@ -158,6 +164,11 @@ impl Environment {
     /// A signal by its name without `SIG`.
     pub(crate) fn signal_api_server(&self, name: &str) {
         self.api_server().signal(name);
+    }
+
+    /// Where etcd answers, for what no API server would store, and under which prefix it has the objects.
+    pub(crate) fn etcd(&self) -> (u16, String) {
+        (self.place.etcd_port, self.place.prefix())
     }
 
     pub(crate) fn api_server_port(&self) -> u16 {

@@ -29,6 +29,8 @@ struct Right {
     namespace: String,
     group: String,
     resource: String,
+    /// Of the one object; empty for any.
+    name: String,
     verb: String,
 }
 
@@ -42,18 +44,21 @@ fn granted() -> Vec<Right> {
     for role in documents.filter(|one| ["Role", "ClusterRole"].contains(&one["kind"].as_str().unwrap())) {
         let namespace = role["metadata"]["namespace"].as_str().unwrap_or_default();
         for rule in role["rules"].as_array().unwrap() {
-            let words = |key: &str| -> Vec<String> { serde_json::from_value(rule[key].clone()).unwrap() };
+            let words = |key: &str| -> Vec<String> { serde_json::from_value(rule[key].clone()).unwrap_or_default() };
+            let names = Some(words("resourceNames")).filter(|names| !names.is_empty()).unwrap_or(vec![String::new()]);
             for group in words("apiGroups") {
                 for resource in words("resources") {
-                    for verb in words("verbs") {
+                    for (name, verb) in
+                        names.iter().flat_map(|name| words("verbs").into_iter().map(move |verb| (name, verb)))
+                    {
                         let (namespace, group, resource) = (namespace.to_owned(), group.clone(), resource.clone());
-                        rights.push(Right { namespace, group, resource, verb });
+                        rights.push(Right { namespace, group, resource, name: name.clone(), verb });
                     }
                 }
             }
         }
     }
-    assert!(rights.len() > 20, "{rights:?}");
+    assert!(rights.len() > 40, "{rights:?}");
     rights
 }
 
@@ -68,6 +73,7 @@ fn used(event: &Value) -> Vec<Right> {
         namespace: text(&reference["namespace"]),
         group: text(&reference["apiGroup"]),
         resource: resource.clone(),
+        name: text(&reference["name"]),
         verb: verb.to_owned(),
     };
     // Applying what is not there yet needs the right to create as well.
@@ -87,6 +93,7 @@ impl Right {
             && self.verb == used.verb
             && self.group == used.group
             && (self.namespace.is_empty() || self.namespace == used.namespace)
+            && (self.name.is_empty() || self.name == used.name)
     }
 }
 
@@ -152,7 +159,13 @@ fn every_right_is_used_and_none_is_lacking() {
         environment,
         &["--shutdown-delay=0", &format!("--cert-service-name={SERVICE}"), "--cert-rotation-pause=2"],
     );
-    let flags = ["--shutdown-delay=0", "--emit-admission-events", "--evaluation-timeout=100"];
+    let flags = [
+        "--shutdown-delay=0",
+        "--emit-admission-events",
+        "--evaluation-timeout=100",
+        "--narrow-webhook-rules",
+        "--narrow-webhook-rules-pause=1",
+    ];
     let mut admit = AdmitServer::start(environment, &flags);
     environment.apply(&template(SAYS_NO)).checked();
     let constraint = json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": KIND,
@@ -182,9 +195,13 @@ fn every_right_is_used_and_none_is_lacking() {
     let broken = r#"{"stringData": {"tls.crt": "broken"}}"#;
     environment.kubectl(&[&["patch"], &secret[..], &["--type=merge", "-p", broken]].concat()).checked();
 
+    // What is said of it is removed, and at the end what is said of all.
+    environment.kubectl(&["delete", KIND, "uses-rights"]).checked();
+    let is_left = |right: &Right| right.verb != "delete";
+    let _ = wait_until(EVENTUALLY, || !unused(environment).iter().any(is_left));
+    assert!(admit.terminate().is_some_and(|status| status.success()), "{}", admit.log());
     let is_used_up = wait_until(EVENTUALLY, || unused(environment).is_empty());
     let unused = unused(environment);
-    assert!(admit.terminate().is_some_and(|status| status.success()), "{}", admit.log());
     let is_refused = |event: &&Value| event["responseStatus"]["code"] == 403;
     let of = |event: Value| format!("{} {}", event["verb"], event["requestURI"]);
     let refused: BTreeSet<String> = environment.audit_events().iter().filter(is_refused).cloned().map(of).collect();

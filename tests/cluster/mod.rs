@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containment;
+mod doctor;
 mod enforcement;
 mod environment;
 mod inventory;
@@ -16,6 +17,9 @@ mod replicas;
 mod reports;
 mod roles;
 mod start;
+mod statuses;
+mod synced_data;
+mod webhook_rules;
 
 use std::time::Duration;
 
@@ -35,7 +39,9 @@ fn prepared() -> &'static Environment {
     PREPARED.call_once(|| {
         environment.apply_file("deploy/manifests/rbac.yaml").checked();
         environment.apply_file("crds").checked();
-        environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+        // kubectl refuses to wait for what has no conditions at all yet.
+        let wait = || environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]);
+        assert!(environment::wait_until(LATER, || wait().success), "{}", wait().stderr);
         for policy in ["requiredlabels", "containerlimits", "allowedrepos", "uniqueserviceselector"] {
             environment.apply_file(format!("policies/general/{policy}/template.yaml")).checked();
         }

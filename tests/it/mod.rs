@@ -11,6 +11,7 @@ mod matching;
 mod namespaces;
 mod opa_conformance;
 mod own_resources;
+mod processes;
 mod rego_cases;
 mod snapshots;
 mod suites;

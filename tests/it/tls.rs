@@ -60,7 +60,7 @@ impl Server {
         }
         let (sender, addresses) = mpsc::channel();
         std::thread::spawn(move || serve(options, Policies::Text(String::new()), &sender));
-        Self { address: addresses.recv().unwrap().webhook, directory, authority: certificate.authority }
+        Self { address: addresses.recv().unwrap().webhook.unwrap(), directory, authority: certificate.authority }
     }
 
     /// The first line of an answer. In TLS 1.3 a client learns only by reading that it was refused.

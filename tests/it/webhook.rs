@@ -9,7 +9,7 @@ use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
     BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
-    ReportOptions, ServeOptions, TlsVersion, run, self_signed,
+    ReportOptions, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -84,13 +84,13 @@ impl Running {
     }
 
     pub(super) fn addresses(&self) -> (std::net::SocketAddr, &str) {
-        (self.addresses.webhook, &self.authority)
+        (self.addresses.webhook.unwrap(), &self.authority)
     }
 
     fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut client = LoopbackClient::connect(self.addresses.webhook, &self.authority).await.unwrap();
+            let mut client = LoopbackClient::connect(self.addresses.webhook.unwrap(), &self.authority).await.unwrap();
             let (status, body) = client.post(path, body).await.unwrap();
             (status, String::from_utf8(body).unwrap())
         })
@@ -138,6 +138,11 @@ impl Policies {
 pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
     ServeOptions {
+        webhook_rules: admit::server::WebhookRules {
+            are_narrowed: false,
+            pause: Duration::ZERO,
+            configuration: String::new(),
+        },
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
@@ -154,7 +159,10 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         keeps_whole_objects: false,
         pod_namespace: "admit-system".to_owned(),
         admits_uncompilable_templates: false,
+        admits_unknown_actions: false,
+        checks_tls_for_health: false,
         exempt_namespaces: ExemptNamespaces { names: vec!["kube-system".to_owned()], ..ExemptNamespaces::default() },
+        traces: TraceOptions::default(),
     }
 }
 

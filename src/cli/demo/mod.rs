@@ -1,6 +1,7 @@
 //! `admit demo`: the real webhook on loopback, judging what an API server would send it. Nothing is simulated but the
 //! API server.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
     BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
-    TlsVersion, self_signed,
+    TlsVersion, TraceOptions, WebhookRules, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -68,6 +69,7 @@ async fn demonstrate(arguments: &DemoArguments) -> Result<ExitCode> {
         server.await??;
         anyhow::bail!("the server stopped before it listened");
     };
+    let webhook = addresses.webhook.context("the server was started without its webhook")?;
     wait_until_ready(addresses).await?;
     let ready = started.elapsed();
     print(&format!(
@@ -75,11 +77,11 @@ async fn demonstrate(arguments: &DemoArguments) -> Result<ExitCode> {
         env!("CARGO_PKG_VERSION"),
         POLICIES.len() - 1,
         ready.as_millis(),
-        addresses.webhook
+        webhook
     ))?;
-    ask_all(addresses, &certificate.authority).await?;
+    ask_all(webhook, &certificate.authority).await?;
     if arguments.serve {
-        leave_up(addresses, directory.path()).await?;
+        leave_up(webhook, addresses.metrics, directory.path()).await?;
     } else {
         print("\nThe same webhook, to try for yourself:  admit demo --serve\n")?;
     }
@@ -91,6 +93,7 @@ async fn demonstrate(arguments: &DemoArguments) -> Result<ExitCode> {
 fn options(directory: &Path) -> ServeOptions {
     let loopback = || ListenAddress::new("127.0.0.1", 0);
     ServeOptions {
+        webhook_rules: WebhookRules { are_narrowed: false, pause: Duration::ZERO, configuration: String::new() },
         address: loopback(),
         health_address: loopback(),
         metrics_address: loopback(),
@@ -107,7 +110,10 @@ fn options(directory: &Path) -> ServeOptions {
         keeps_whole_objects: false,
         pod_namespace: "gatekeeper-system".to_owned(),
         admits_uncompilable_templates: false,
+        admits_unknown_actions: false,
+        checks_tls_for_health: false,
         exempt_namespaces: ExemptNamespaces::default(),
+        traces: TraceOptions::default(),
     }
 }
 
@@ -141,8 +147,8 @@ async fn wait_until_ready(addresses: BoundAddresses) -> Result<()> {
     anyhow::bail!("the webhook did not become ready")
 }
 
-async fn ask_all(addresses: BoundAddresses, authority: &str) -> Result<()> {
-    let mut client = LoopbackClient::connect(addresses.webhook, authority).await?;
+async fn ask_all(webhook: SocketAddr, authority: &str) -> Result<()> {
+    let mut client = LoopbackClient::connect(webhook, authority).await?;
     for (position, bundled) in objects(&MANIFESTS)?.iter().enumerate() {
         let request = requests::creation(&bundled.object, &format!("demo-{position}"));
         let (status, body) = client.post("/v1/admit?timeout=3s", serde_json::to_vec(&request)?).await?;
@@ -174,19 +180,18 @@ fn describe(bundled: &BundledObject, answer: &Value) -> String {
     text
 }
 
-async fn leave_up(addresses: BoundAddresses, directory: &Path) -> Result<()> {
+async fn leave_up(webhook: SocketAddr, metrics: SocketAddr, directory: &Path) -> Result<()> {
     let manifests = objects(&MANIFESTS)?;
     let refused = manifests.first().context("there is no manifest to ask about")?;
     let request = directory.join("request.json");
     let review = requests::creation(&refused.object, "from-curl");
     std::fs::write(&request, serde_json::to_vec_pretty(&review)?).context("failed to write the sample request")?;
-    let (webhook, directory) = (addresses.webhook, directory.display());
+    let directory = directory.display();
     print(&format!(
         "\nThe webhook stays up until you press Ctrl-C. Ask it something, and edit the request as you like:\n\n  \
          curl --cacert {directory}/ca.crt -H 'content-type: application/json' \\\n    \
          --data @{directory}/request.json https://{webhook}/v1/admit\n\n\
-         Metrics: curl http://{}/metrics\n",
-        addresses.metrics
+         Metrics: curl http://{metrics}/metrics\n"
     ))?;
     tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")
 }

@@ -91,9 +91,10 @@ const FLAGS: &[(&str, &str)] = &[
 ];
 
 /// Switches, which mean `true` when nothing follows.
-const SWITCHES: [&str; 10] = [
+const SWITCHES: [&str; 11] = [
     "disable-cert-rotation",
     "admit-uncompilable-templates",
+    "narrow-webhook-rules",
     "log-denies",
     "logtostderr",
     "emit-admission-events",

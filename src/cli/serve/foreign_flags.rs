@@ -53,13 +53,12 @@ const CEL: &str = "there is no CEL: a template in CEL alone is refused";
 const VAP: &str = "no ValidatingAdmissionPolicy is made: the webhook decides";
 const METRICS: &str = "metrics are served to Prometheus on --prometheus-port, and nowhere else";
 const PROFILES: &str = "there are no profiles";
-const ACTIONS: &str = "a constraint with an unknown enforcementAction is refused where it is read";
 const REMOTE: &str = "admit keeps policies and their statuses in one cluster, the one that --kubeconfig names";
 const RETRIES: &str = "a policy that does not compile never will, so it is not tried again";
 const RETRIES_WITHOUT_END: &str = "it is ready without policies that do not compile; their statuses say why";
 
 /// By name.
-const FLAGS: [ForeignFlag; 53] = [
+const FLAGS: [ForeignFlag; 51] = [
     flag("add_dir_header", Switch, "false", Ignored(LOGS)),
     flag("alsologtostderr", Switch, "false", Ignored(LOGS)),
     flag("api-cache-dir", Text, "", Ignored(AUDIT)),
@@ -76,7 +75,6 @@ const FLAGS: [ForeignFlag; 53] = [
     flag("default-create-vap-for-templates", Switch, "false", Ignored(VAP)),
     flag("default-k8s-native-validation-failure-policy", OneOf(&["Fail", "Ignore"]), "", Ignored(CEL)),
     flag("default-wait-for-vapb-generation", Whole, "", Ignored(VAP)),
-    flag("disable-enforcementaction-validation", Switch, "false", Ignored(ACTIONS)),
     flag("emit-audit-events", Switch, "false", Ignored(AUDIT)),
     flag("enable-admission-violation-export", Switch, "false", Ignored(EXPORT)),
     flag("enable-external-data", Switch, "false", Ignored(PROVIDERS)),
@@ -101,7 +99,6 @@ const FLAGS: [ForeignFlag; 53] = [
     flag("metrics-backend", OneOf(&["prometheus", "stackdriver", "opentelemetry"]), "prometheus", Ignored(METRICS)),
     flag("mutation-annotations", Switch, "false", Ignored(MUTATION)),
     flag("one_output", Switch, "false", Ignored(LOGS)),
-    flag("otlp-endpoint", Text, "", Ignored(METRICS)),
     flag("otlp-metric-interval", Duration, "", Ignored(METRICS)),
     flag("pprof-port", Whole, "", Ignored(PROFILES)),
     flag("readiness-retries", Whole, "0", RefusedOnly("-1", RETRIES_WITHOUT_END, RETRIES)),
@@ -135,6 +132,11 @@ impl ForeignFlags {
         });
         let text = explained.collect::<Vec<_>>().join("; ");
         (!text.is_empty()).then_some(text)
+    }
+
+    /// Whether metrics are to go to another place than Prometheus.
+    pub(super) fn has_other_metrics_backend(&self) -> bool {
+        self.without_effect.iter().any(|(_, flags)| flags.contains(&"metrics-backend"))
     }
 
     fn note(&mut self, flag: &'static str, reason: &'static str) {

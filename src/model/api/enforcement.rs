@@ -120,6 +120,11 @@ impl Enforcement {
         }
     }
 
+    /// Whether a violation has no consequence at any point.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Scoped(list) if list.is_empty())
+    }
+
     /// The text of `spec.enforcementAction`, which orders results and labels metrics.
     pub fn as_str(&self) -> &str {
         match self {
@@ -139,11 +144,12 @@ fn read_scoped(fields: &mut Fields<'_, '_>) -> Vec<ScopedAction> {
     const POINTS: [&str; 5] =
         ["validation.gatekeeper.sh", "audit.gatekeeper.sh", "gator.gatekeeper.sh", "vap.k8s.io", "*"];
     let path = fields.path().key("scopedEnforcementActions");
-    let entries = fields.list("scopedEnforcementActions");
-    if entries.is_empty() {
+    // As in Gatekeeper, an empty list is one: such a constraint is enforced nowhere.
+    if fields.raw("scopedEnforcementActions").is_none() {
         let message = "error fetching scopedEnforcementActions: scopedEnforcementActions is required";
         fields.required("scopedEnforcementActions", message);
     }
+    let entries = fields.list("scopedEnforcementActions");
     let mut scoped = Vec::new();
     let (mut unknown_actions, mut unknown_points) = (Vec::new(), Vec::new());
     for (position, entry) in entries.iter().enumerate() {
@@ -204,6 +210,15 @@ mod tests {
         let actions = scoped.actions_at(EnforcementPoint::Webhook);
         assert_eq!(actions, [&EnforcementAction::Warn, &EnforcementAction::Deny]);
         assert_eq!(scoped.actions_at(EnforcementPoint::Audit), [&EnforcementAction::Deny]);
+    }
+
+    #[test]
+    fn an_empty_list_enforces_nowhere() {
+        let (scoped, errors) = parse(&json!({"enforcementAction": "scoped", "scopedEnforcementActions": []}));
+        assert!(errors.is_empty() && scoped.is_empty(), "{errors:?}");
+        for point in [EnforcementPoint::Webhook, EnforcementPoint::Audit, EnforcementPoint::CommandLine] {
+            assert!(scoped.actions_at(point).is_empty());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod criteria;
 mod enforcement;
 mod fields;
 pub mod schema;
+mod sync_requirements;
 mod template;
 
 pub use config::{
@@ -16,6 +17,7 @@ pub use constraint::Constraint;
 pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};
 pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
+pub use sync_requirements::{REQUIRES_SYNC_DATA, SyncRequirement, sync_requirements};
 pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
 
 /// The API group of ConstraintTemplates.

@@ -21,6 +21,7 @@ mod pool;
 mod print;
 mod serde_value;
 mod tree;
+pub mod yaml_scalar;
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
 //! Parts that many objects have: kept once.
 //!
 //! Keys and short texts, and small collections (`status: {loadBalancer: {}}`, a list of ports), are looked up before they
-//! are made. What no object has any more is let go whenever the pool has doubled since the last time.
+//! are made. A collection is kept from the second time on that it is met within a while: most are met once, and looking
+//! among all of those would cost more than everything else that is done for an object. What no object has any more is let
+//! go whenever the pool has doubled since the last time.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -17,6 +20,8 @@ const LONGEST_TEXT: usize = 64;
 const MOST_VALUES: usize = 8;
 /// Below this, nothing is looked at again.
 const SMALLEST_SWEEP: usize = 1024;
+/// How many collections that were met once are remembered, by their hashes; a power of two.
+const MET: usize = 4096;
 /// Deeper values are not shared, which keeps the native stack small.
 const DEEPEST: usize = 32;
 
@@ -25,6 +30,8 @@ const DEEPEST: usize = 32;
 pub struct Pool {
     texts: HashSet<Arc<str>, RandomState>,
     collections: HashSet<Value, RandomState>,
+    /// Hashes of collections, each in the place that its lowest bits say; a newer one takes it over.
+    met: Vec<u64>,
     sweep_at: usize,
 }
 
@@ -127,13 +134,20 @@ impl Pool {
     }
 
     fn collection(&mut self, value: Value) -> Value {
-        match self.collections.get(&value) {
-            Some(known) => known.clone(),
-            None => {
-                self.collections.insert(value.clone());
-                value
-            }
+        if let Some(known) = self.collections.get(&value) {
+            return known.clone();
         }
+        if self.is_met_again(&value) {
+            self.collections.insert(value.clone());
+        }
+        value
+    }
+
+    fn is_met_again(&mut self, value: &Value) -> bool {
+        let hash = self.collections.hasher().hash_one(value);
+        self.met.resize(MET, 0);
+        let place = self.met.get_mut(hash as usize % MET);
+        place.is_some_and(|place| std::mem::replace(place, hash) == hash)
     }
 
     fn sweep_if_due(&mut self) {
@@ -162,6 +176,8 @@ mod tests {
         let mut pool = Pool::default();
         let whole = |pool: &mut Pool, json: &Json| pool.compact(json, &Fields::whole());
         let object = |name: &str| json!({"metadata": {"name": name, "managedFields": [{"manager": "x"}]}, "status": {"loadBalancer": {}}});
+        // Met for the first time, it is only taken note of.
+        whole(&mut pool, &object("z"));
         let (one, other) = (whole(&mut pool, &object("a")), whole(&mut pool, &object("b")));
         let status = |value: &Value| value.get(&Value::string("status")).unwrap().clone();
         assert!(status(&one).is_identical(&status(&other)));

@@ -17,10 +17,12 @@ pub use breaker::Breaker;
 pub use limits::Deadline;
 pub use meter::{Meter, Meters, Outcome, Reading};
 pub use notes::Notes;
-pub use reads::InventoryReads;
+pub use reads::{InventoryReads, KindPattern};
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
-pub use rego::evaluate::InventoryLoop;
+pub use rego::evaluate::{InventoryLoop, Observer, Touch};
 pub use rego::{Document, Pool};
+
+use crate::model::value::Value as Constant;
 
 /// The compiled code of one template. Shared read-only by all threads.
 #[derive(Debug)]
@@ -211,6 +213,13 @@ impl Program {
     ) -> Option<Indexes> {
         match self {
             Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0), &change.0).map(Indexes),
+        }
+    }
+
+    /// Every constant of its code: what it may compare values with.
+    pub fn constants(&self) -> &[Constant] {
+        match self {
+            Self::Rego(program) => program.constants(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an evaluation shows on its way to an answer: what policies print, and a trace. For people, bounded in size.
 
-use super::rego::evaluate::Trace;
+use super::rego::Document;
+use super::rego::evaluate::{Observer, Trace};
 
 /// The most bytes of printed text that are kept, as in Gatekeeper.
 const MAX_PRINTED_BYTES: usize = 1 << 20;
@@ -12,9 +13,20 @@ pub struct Notes {
     printed_bytes: usize,
     is_cut: bool,
     pub(super) trace: Trace,
+    pub(super) observer: Option<Observer>,
 }
 
 impl Notes {
+    /// Notes which parts of this document are touched, when it is what is reviewed.
+    pub fn observing(review: &Document) -> Self {
+        Self { observer: Some(Observer::of(review.value())), ..Self::default() }
+    }
+
+    /// What was touched of the document that is observed.
+    pub fn observer(&self) -> Option<&Observer> {
+        self.observer.as_ref()
+    }
+
     /// What `print` wrote, one entry a call: `template:7: text`.
     pub fn printed(&self) -> Vec<String> {
         let cut = self.is_cut.then(|| "... additional print output truncated ...".to_owned());

@@ -23,6 +23,14 @@ pub struct KindPattern {
     pub kind: Option<Arc<str>>,
 }
 
+impl KindPattern {
+    /// Whether it can mean this kind.
+    pub fn can_mean(&self, gvk: &GroupVersionKind) -> bool {
+        let is_it = |wanted: &Option<Arc<str>>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        is_it(&self.api_version, &gvk.api_version()) && is_it(&self.kind, &gvk.kind)
+    }
+}
+
 impl InventoryReads {
     /// All fields of all kinds.
     pub fn everything() -> Self {
@@ -43,18 +51,21 @@ impl InventoryReads {
 
     /// What is read of objects of a kind, their identity included.
     pub fn of_kind(&self, gvk: &GroupVersionKind) -> Fields {
-        let api_version = gvk.api_version();
-        let is_it = |wanted: &Option<Arc<str>>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         let mut fields = Fields::default();
         for path in IDENTITY {
             fields.add(&path.iter().map(|key| Step::Key(Arc::from(*key))).collect::<Vec<_>>(), true);
         }
         for (kinds, more) in &self.0 {
-            if is_it(&kinds.api_version, &api_version) && is_it(&kinds.kind, &gvk.kind) {
+            if kinds.can_mean(gvk) {
                 fields.merge(more);
             }
         }
         fields
+    }
+
+    /// The kinds of which something is read.
+    pub fn kinds(&self) -> impl Iterator<Item = &KindPattern> {
+        self.0.keys()
     }
 
     /// Kinds and fields, for authors.

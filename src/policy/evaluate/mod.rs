@@ -27,12 +27,19 @@ pub struct EvalContext {
     /// The longest that one constraint may take, where others wait behind it. Constraints that keep going beyond their
     /// limits are then set aside. `None` offline: there every constraint is evaluated to its end.
     pub evaluation_limit: Option<Duration>,
+    /// Whether [`Evaluation::runs`] are kept.
+    pub keeps_runs: bool,
 }
 
 impl EvalContext {
     /// For people and their pipelines: no limits of time.
     pub fn offline() -> Self {
-        Self { point: EnforcementPoint::CommandLine, deadline: Deadline::none(), evaluation_limit: None }
+        Self {
+            point: EnforcementPoint::CommandLine,
+            deadline: Deadline::none(),
+            evaluation_limit: None,
+            keeps_runs: false,
+        }
     }
 }
 
@@ -47,6 +54,21 @@ pub struct Evaluation {
     pub breaches: Vec<LimitBreach>,
     /// Templates whose constraints were evaluated, ordered by kind.
     pub templates: Vec<TemplateRun>,
+    /// Constraints that were evaluated, in the order in which they were; only if the context asks for them.
+    pub runs: Vec<ConstraintRun>,
+}
+
+/// The evaluation of one constraint.
+#[derive(Clone, Debug)]
+pub struct ConstraintRun {
+    /// The constraint.
+    pub constraint: Arc<CompiledConstraint>,
+    /// When it began.
+    pub begun: Instant,
+    /// How long it took.
+    pub time: Duration,
+    /// What it came to.
+    pub outcome: Outcome,
 }
 
 /// What the constraints of one template took for one review.
@@ -208,7 +230,11 @@ fn evaluate_kind(
         let begun = Instant::now();
         let result = program.evaluate_noting(input, deadline, notes.as_deref_mut());
         let time = begun.elapsed();
-        one.constraint.meter.count(time, outcome(&result));
+        let outcome = outcome(&result);
+        one.constraint.meter.count(time, outcome);
+        if context.keeps_runs {
+            evaluation.runs.push(ConstraintRun { constraint: Arc::clone(one.constraint), begun, time, outcome });
+        }
         run.time += time;
         run.constraints += 1;
         match result {

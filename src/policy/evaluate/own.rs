@@ -12,8 +12,8 @@ use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
 use crate::policy::snapshot::{BuildOptions, ErrorPlace, ResourceError, Snapshot, check_template, compile_check};
 
-/// The groups that are checked.
-const GROUPS: [&str; 8] = [
+/// The groups of the resources that configure admit, which are checked.
+pub const GROUPS: [&str; 8] = [
     TEMPLATES_GROUP,
     CONSTRAINTS_GROUP,
     CONFIG_GROUP,
@@ -37,6 +37,9 @@ pub struct OwnRules {
     pub build: BuildOptions,
     /// Take templates whose code does not compile, as Gatekeeper does: their status says what is wrong.
     pub admits_uncompilable: bool,
+    /// Take constraints whose enforcement action is none, as `--disable-enforcementaction-validation` asks: they are
+    /// not enforced, and their status says why.
+    pub admits_unknown_actions: bool,
     /// The namespace whose Config counts.
     pub namespace: String,
 }
@@ -89,7 +92,7 @@ pub fn check(
     };
     match (group, kind) {
         (TEMPLATES_GROUP, "ConstraintTemplate") => template(object, is_new(review, objects), rules),
-        (CONSTRAINTS_GROUP, _) => constraint(snapshot, object).map(|()| Passed::default()),
+        (CONSTRAINTS_GROUP, _) => constraint(snapshot, object, is_deletion, rules),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),
         (SYNC_SET_GROUP, "SyncSet") if is_new(review, objects) => {
             let (_, errors) = parse_sync_set(object);
@@ -162,8 +165,14 @@ fn target_field(error: &ResourceError) -> Option<&str> {
 }
 
 /// Mistakes in the enforcement action are the server's fault to Gatekeeper, all others the user's.
-fn constraint(snapshot: &Snapshot, object: &Object) -> Result<(), Refusal> {
-    let Err(errors) = snapshot.check_constraint(object) else { return Ok(()) };
+fn constraint(snapshot: &Snapshot, object: &Object, is_deletion: bool, rules: &OwnRules) -> Result<Passed, Refusal> {
+    let warned = |warning: Option<String>| {
+        let warnings = warning.into_iter().filter(|_| !is_deletion).collect();
+        Ok(Passed { warnings, template: None })
+    };
+    let Err(errors) = snapshot.check_constraint(object) else {
+        return warned(enforced_nowhere(object));
+    };
     let Some(template) = snapshot.template(&object.gvk().kind) else {
         let lines = errors.iter().map(|error| error.message.trim_start_matches("invalid Constraint: kind: "));
         return Err(user(join(lines)));
@@ -175,11 +184,25 @@ fn constraint(snapshot: &Snapshot, object: &Object) -> Result<(), Refusal> {
     let is_of_actions = |error: &ResourceError| {
         of_actions.iter().any(|one| matches!(&error.place, ErrorPlace::Field(path) if *path == one.path))
     };
-    if errors.iter().all(is_of_actions) {
-        let lines = of_actions.iter().map(|one| one.message.trim_start_matches("Required value: "));
-        return Err(internal(join(lines)));
+    let others: Vec<_> = errors.iter().filter(|error| !is_of_actions(error)).cloned().collect();
+    if others.is_empty() {
+        let text = join(of_actions.iter().map(|one| one.message.trim_start_matches("Required value: ")));
+        let is_taken = rules.admits_unknown_actions;
+        return if is_taken {
+            warned(Some(format!("this constraint is not enforced: {text}")))
+        } else {
+            Err(internal(text))
+        };
     }
-    Err(unusable(&errors))
+    Err(unusable(if rules.admits_unknown_actions { &others } else { &errors }))
+}
+
+/// What its author should know of a constraint that can do nothing.
+fn enforced_nowhere(object: &Object) -> Option<String> {
+    let enforcement = Enforcement::parse(object.field(&["spec"])?, FieldPath::from(["spec"]), &mut Vec::new());
+    let text = "this constraint is enforced nowhere: spec.scopedEnforcementActions is empty; name an action and its \
+                enforcement points there, or set spec.enforcementAction to deny, warn or dryrun";
+    enforcement.is_empty().then(|| text.to_owned())
 }
 
 fn config(review: &Review, object: &Object, is_new: bool, rules: &OwnRules) -> Result<Passed, Refusal> {
@@ -229,7 +252,7 @@ mod tests {
 
     fn rules() -> OwnRules {
         let (build, namespace) = (BuildOptions::default(), "admit-system".to_owned());
-        OwnRules { build, admits_uncompilable: false, namespace }
+        OwnRules { build, admits_uncompilable: false, admits_unknown_actions: false, namespace }
     }
 
     fn template(rego: &str) -> Value {
@@ -406,6 +429,43 @@ mod tests {
         ]);
         let (_, text) = ask_with(&rules(), "CREATE", &constraint(json!({"enforcementAction": "x"})), &Value::Null);
         assert!(text.starts_with("unrecognized enforcementAction: "), "{text}");
+    }
+
+    #[test]
+    fn unknown_actions_are_taken_where_that_is_asked_for() {
+        let rules = OwnRules { admits_unknown_actions: true, ..rules() };
+        let near = json!({"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Near"}]}});
+        for (spec, code, expected) in [
+            (
+                json!({"enforcementAction": "block"}),
+                200,
+                "this constraint is not enforced: unrecognized enforcementAction: \"block\"",
+            ),
+            (json!({"enforcementAction": "scoped"}), 200, "not enforced: error fetching scopedEnforcementActions"),
+            (json!({"enforcementAction": "deny"}), 200, ""),
+            (json!({"enforcementAction": 5}), 422, "spec.enforcementAction"),
+            (json!({"enforcementAction": "block", "match": near}), 422, "Near"),
+        ] {
+            let (found, text) = ask_with(&rules, "CREATE", &constraint(spec.clone()), &Value::Null);
+            assert!(
+                found == code && text.contains(expected) && expected.is_empty() == text.is_empty(),
+                "{spec}: {found} {text}"
+            );
+            assert!(code == 200 || !text.contains("block"), "{spec}: {text}");
+        }
+        let gone = constraint(json!({"enforcementAction": "block"}));
+        assert_eq!(ask_with(&rules, "DELETE", &Value::Null, &gone), (200, String::new()));
+    }
+
+    #[test]
+    fn a_constraint_that_is_enforced_nowhere_is_taken_with_a_warning() {
+        let nowhere = constraint(json!({"enforcementAction": "scoped", "scopedEnforcementActions": []}));
+        let warning = "this constraint is enforced nowhere: spec.scopedEnforcementActions is empty";
+        check_all(&[
+            ("CREATE", nowhere.clone(), Value::Null, 200, warning),
+            ("DELETE", Value::Null, nowhere, 200, ""),
+            ("CREATE", constraint(json!({"scopedEnforcementActions": []})), Value::Null, 200, ""),
+        ]);
     }
 
     #[test]

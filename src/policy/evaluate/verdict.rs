@@ -16,6 +16,17 @@ pub enum Decision {
     Error,
 }
 
+impl Decision {
+    /// As metrics and traces have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// The outcome of a review and the response that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -6,10 +6,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 /// An authority, by its bytes.
-pub(super) type Authority = CertificateDer<'static>;
+pub(in crate::server) type Authority = CertificateDer<'static>;
 
 /// The authorities in a bundle; none in one that cannot be read.
-pub(super) fn authorities(bundle: &[u8]) -> Option<Vec<Authority>> {
+pub(in crate::server) fn authorities(bundle: &[u8]) -> Option<Vec<Authority>> {
     CertificateDer::pem_slice_iter(bundle).collect::<Result<_, _>>().ok()
 }
 

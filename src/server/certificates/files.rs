@@ -11,6 +11,7 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use super::Certificates;
+use super::identity::{self, Second};
 
 /// How often the files are looked at. Kubernetes itself takes up to a minute to project a changed Secret.
 const POLL: Duration = Duration::from_secs(1);
@@ -60,13 +61,15 @@ pub(in crate::server) struct CertificateFiles {
 struct Files {
     certificate: Vec<u8>,
     key: Vec<u8>,
+    /// `ca.crt`, which is there when the files are those of a Secret, and tells when the authority ends.
+    authority: Option<Vec<u8>>,
 }
 
 impl CertificateFiles {
     /// Puts the files' certificate in force.
     pub(in crate::server) fn load(directory: &Path, certificates: Certificates) -> Result<Self, CertificateError> {
         let seen = read_files(directory)?;
-        certificates.put_in_force(parse(directory, &seen)?);
+        put_in_force(&certificates, directory, &seen)?;
         Ok(Self { directory: directory.to_owned(), seen, certificates })
     }
 
@@ -97,7 +100,7 @@ impl CertificateFiles {
         if self.seen == files {
             return Ok(false);
         }
-        self.certificates.put_in_force(parse(&self.directory, &files)?);
+        put_in_force(&self.certificates, &self.directory, &files)?;
         self.seen = files;
         Ok(true)
     }
@@ -109,7 +112,22 @@ fn read_files(directory: &Path) -> Result<Files, CertificateError> {
         let needed = "tls.crt and tls.key".to_owned();
         std::fs::read(&path).map_err(|cause| CertificateError::Read { path, needed, cause })
     };
-    Ok(Files { certificate: read("tls.crt")?, key: read("tls.key")? })
+    let authority = std::fs::read(directory.join("ca.crt")).ok();
+    Ok(Files { certificate: read("tls.crt")?, key: read("tls.key")?, authority })
+}
+
+fn put_in_force(certificates: &Certificates, directory: &Path, files: &Files) -> Result<(), CertificateError> {
+    let key = parse(directory, files)?;
+    let authority_ends = files.authority.as_ref().and_then(|pem| authority_ends(&key.cert, pem));
+    certificates.put_in_force(key, authority_ends);
+    Ok(())
+}
+
+/// When the authority ends that has signed the last certificate of a chain, if it is among these.
+fn authority_ends(chain: &[CertificateDer<'_>], authorities: &[u8]) -> Option<Second> {
+    let authorities: Vec<_> = CertificateDer::pem_slice_iter(authorities).filter_map(Result::ok).collect();
+    let last = identity::parse(chain.last()?)?;
+    identity::signer(&last, &authorities).map(|signer| identity::ends(&signer))
 }
 
 fn parse(directory: &Path, files: &Files) -> Result<Arc<CertifiedKey>, CertificateError> {

@@ -40,7 +40,7 @@ impl Slot {
 
 /// Why what a Secret holds cannot be served.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::server) enum Fault {
     #[error("{0} is missing")]
     Missing(String),
     #[error("{0} is not in PEM form")]
@@ -106,12 +106,12 @@ impl Identity {
 }
 
 /// The parts of a certificate.
-pub(super) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+pub(in crate::server) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     x509_parser::parse_x509_certificate(certificate).ok().map(|(_, certificate)| certificate)
 }
 
 /// The end of a certificate.
-pub(super) fn ends(certificate: &X509Certificate<'_>) -> Second {
+pub(in crate::server) fn ends(certificate: &X509Certificate<'_>) -> Second {
     Second(certificate.validity().not_after.timestamp())
 }
 
@@ -129,7 +129,8 @@ fn judge_time(certificate: &X509Certificate<'_>, what: &'static str, now: Second
     if at <= now { Err(Fault::Expired { what, at }) } else { Ok(at) }
 }
 
-fn judge_chain(
+/// Whether a certificate leads to one of these authorities, and is for that name.
+pub(in crate::server) fn judge_chain(
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
     authorities: &[CertificateDer<'static>],
@@ -157,7 +158,10 @@ fn judge_chain(
 }
 
 /// The authority with the issuer's name; of several, the one that lasts longest.
-fn signer<'a>(signed: &X509Certificate<'_>, authorities: &'a [CertificateDer<'static>]) -> Option<X509Certificate<'a>> {
+pub(super) fn signer<'a>(
+    signed: &X509Certificate<'_>,
+    authorities: &'a [CertificateDer<'static>],
+) -> Option<X509Certificate<'a>> {
     let parsed = authorities.iter().filter_map(parse);
     parsed.filter(|authority| authority.subject().as_raw() == signed.issuer().as_raw()).max_by_key(ends)
 }

@@ -147,7 +147,7 @@ impl Rotation {
                 return true;
             }
         }
-        self.certificates.put_in_force(found.key.clone());
+        self.certificates.put_in_force(found.key.clone(), Some(found.authority_ends));
         info!(name = self.name, ends = %found.leaf_ends, authority_ends = %found.authority_ends,
             "serving certificate taken up from the Secret");
         self.served = Some(found.clone());

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::Value;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::FIELD_MANAGER;
 use super::feed::KnownCrds;
 use super::troubles::{Rests, Trouble, Troubles};
 use super::watches::resource;
+use super::{Clients, FIELD_MANAGER};
 use crate::model::api::constraint_crd;
 use crate::policy::snapshot::{CompiledTemplate, SnapshotHandle};
 use crate::server::writer::Report;
@@ -23,14 +22,13 @@ const REST: Duration = Duration::from_secs(3_600);
 
 /// Applies CRDs as templates come and change, and again when somebody removed one.
 pub(super) async fn run(
-    client: Client,
+    Clients { hasty, troubles, .. }: Clients,
     snapshots: Arc<SnapshotHandle>,
     mut reports: watch::Receiver<Report>,
     mut known: watch::Receiver<KnownCrds>,
-    troubles: Arc<Troubles>,
 ) {
     let api: Api<DynamicObject> = Api::all_with(
-        client,
+        hasty,
         &resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"),
     );
     let mut generator = Generator { api, applied: BTreeMap::new(), troubles };
@@ -71,7 +69,7 @@ impl Generator {
         let template = &compiled.template;
         let crd = constraint_crd(template);
         let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if self.applied.get(&name) == Some(&crd) && known.contains(&name) {
+        if self.applied.get(&name) == Some(&crd) && known.contains_key(&name) {
             return Ok(());
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();

@@ -10,10 +10,11 @@
 //! ```
 //!
 //! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
+//! A kind to sync that the API server does not know, or does not let us list, is not waited for; policies that read it say so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::{AbortHandle, BoxStream, SelectAll, abortable};
@@ -23,8 +24,9 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::troubles::{Trouble, Troubles};
-use super::watches::{self, Watched, core_resource, resource};
+use super::synced_kinds::{Looks, SyncState, SyncedKinds};
+use super::troubles::Troubles;
+use super::watches::{self, Failure, Watched, core_resource, resource};
 use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{Change, ReplacedKind};
@@ -33,11 +35,9 @@ use crate::server::telemetry::metrics::Metrics;
 
 /// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
-/// How long the API server may take to say what it has.
-const DISCOVERY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Names of the constraint CRDs in the cluster.
-pub(super) type KnownCrds = BTreeSet<String>;
+/// Names of the constraint CRDs in the cluster, and whether the API server serves the kind of each.
+pub(super) type KnownCrds = BTreeMap<String, bool>;
 
 /// A watch of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,9 +64,10 @@ pub(super) struct Feed {
     namespace: String,
     sender: mpsc::Sender<FeedEvent>,
     known_crds: watch::Sender<KnownCrds>,
+    synced: watch::Sender<SyncedKinds>,
     metrics: Arc<Metrics>,
     troubles: Arc<Troubles>,
-    streams: SelectAll<BoxStream<'static, (Topic, Watched)>>,
+    streams: SelectAll<BoxStream<'static, (Topic, Result<Watched, Failure>)>>,
     running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
     awaited: BTreeSet<Topic>,
@@ -75,6 +76,8 @@ pub(super) struct Feed {
     has_templates: bool,
     /// What Config and each SyncSet ask to have in the inventory.
     sync_wishes: BTreeMap<ObjectKey, Vec<GroupVersionKind>>,
+    /// For kinds that are not watched yet.
+    looks: Looks,
 }
 
 impl Feed {
@@ -83,6 +86,7 @@ impl Feed {
         namespace: String,
         sender: mpsc::Sender<FeedEvent>,
         known_crds: watch::Sender<KnownCrds>,
+        synced: watch::Sender<SyncedKinds>,
         metrics: Arc<Metrics>,
         troubles: Arc<Troubles>,
     ) -> Self {
@@ -91,6 +95,7 @@ impl Feed {
             namespace,
             sender,
             known_crds,
+            synced,
             metrics,
             troubles,
             streams: SelectAll::new(),
@@ -99,6 +104,7 @@ impl Feed {
             is_complete: false,
             has_templates: false,
             sync_wishes: BTreeMap::new(),
+            looks: Looks::default(),
         }
     }
 
@@ -114,7 +120,10 @@ impl Feed {
         let mut discovery = tokio::time::interval(DISCOVERY_PAUSE);
         loop {
             let delivered = tokio::select! {
-                Some((topic, watched)) = self.streams.next() => self.take(topic, watched).await,
+                Some((topic, watched)) = self.streams.next() => match watched {
+                    Ok(watched) => self.take(topic, watched).await,
+                    Err(failure) => { self.take_failure(&topic, &failure); Ok(()) }
+                },
                 Some(kind) = asked.recv() => { self.list_again(kind); Ok(()) }
                 _ = discovery.tick() => { self.troubles.look(); self.start_synced().await; Ok(()) }
             };
@@ -176,11 +185,41 @@ impl Feed {
         };
         self.awaited.remove(&topic);
         self.send(changes).await?;
+        if let Topic::Synced(gvk) = &topic {
+            self.set_state(gvk, SyncState::Listed);
+        }
         if topic == Topic::Templates && !self.has_templates {
             self.has_templates = true;
             self.start_synced().await;
         }
         Ok(())
+    }
+
+    /// What was to be synced and cannot be listed is not waited for; nor is what is configured by kinds that are not there.
+    /// Everything else is: without it, policies would be missing.
+    fn take_failure(&mut self, topic: &Topic, failure: &Failure) {
+        let is_hopeless = match topic {
+            Topic::Synced(gvk) => {
+                let before = self.state_of(gvk);
+                let state = before.after(failure);
+                let is_hopeless = state != SyncState::Awaited;
+                self.set_state(gvk, state);
+                is_hopeless
+            }
+            Topic::Configs | Topic::SyncSets => failure.code == Some(404),
+            Topic::Templates | Topic::Namespaces | Topic::Crds | Topic::Constraints(_) => false,
+        };
+        if is_hopeless && self.awaited.remove(topic) {
+            warn!(?topic, error = failure.message, "starting without what cannot be listed");
+        }
+    }
+
+    fn state_of(&self, gvk: &GroupVersionKind) -> SyncState {
+        self.synced.borrow().get(gvk).cloned().unwrap_or(SyncState::Awaited)
+    }
+
+    fn set_state(&self, gvk: &GroupVersionKind, state: SyncState) {
+        self.synced.send_if_modified(|synced| synced.insert(gvk.clone(), state.clone()).as_ref() != Some(&state));
     }
 
     async fn send(&mut self, changes: Vec<Change>) -> Result<(), mpsc::error::SendError<FeedEvent>> {
@@ -206,18 +245,19 @@ impl Feed {
                 let served: BTreeSet<String> = crds.iter().filter_map(established_kind).collect();
                 let gone: Vec<String> = self.watched_kinds().filter(|kind| !served.contains(*kind)).cloned().collect();
                 changes.extend(gone.into_iter().map(|kind| self.stop_kind(kind)));
-                self.known_crds.send_replace(crds.iter().map(|crd| crd.name().to_owned()).collect());
+                self.known_crds.send_replace(crds.iter().map(known_crd).collect());
                 crds.iter().for_each(|crd| self.start_kind(crd));
             }
             Watched::Applied(crd) => {
                 self.start_kind(&crd);
-                self.known_crds.send_if_modified(|known| known.insert(crd.name().to_owned()));
+                let (name, is_served) = known_crd(&crd);
+                self.known_crds.send_if_modified(|known| known.insert(name, is_served) != Some(is_served));
             }
             Watched::Deleted(key) => {
                 let plural = key.name.strip_suffix(&format!(".{CONSTRAINTS_GROUP}")).unwrap_or(&key.name).to_owned();
                 let gone = self.watched_kinds().find(|kind| kind.to_lowercase() == plural).cloned();
                 changes.extend(gone.map(|kind| self.stop_kind(kind)));
-                self.known_crds.send_if_modified(|known| known.remove(&key.name));
+                self.known_crds.send_if_modified(|known| known.remove(&key.name).is_some());
             }
         }
         changes
@@ -261,6 +301,7 @@ impl Feed {
                 self.sync_wishes.remove(&key);
             }
         }
+        self.note_wishes();
         self.start_synced().await;
         let wished: BTreeSet<&GroupVersionKind> = self.sync_wishes.values().flatten().collect();
         let is_gone = |topic: &&Topic| matches!(topic, Topic::Synced(gvk) if !wished.contains(gvk));
@@ -274,6 +315,22 @@ impl Feed {
         }
         self.count_watches();
         changes
+    }
+
+    /// Says of every kind that is wished for how it stands, and nothing of others.
+    fn note_wishes(&mut self) {
+        let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
+        self.looks.retain(|gvk| wished.contains(gvk));
+        self.awaited.retain(|topic| !matches!(topic, Topic::Synced(gvk) if !wished.contains(gvk)));
+        self.synced.send_if_modified(|synced| {
+            let before = synced.len();
+            synced.retain(|gvk, _| wished.contains(gvk));
+            let kept = synced.len();
+            for gvk in wished {
+                synced.entry(gvk).or_insert(SyncState::Awaited);
+            }
+            kept < before || kept < synced.len()
+        });
     }
 
     /// `spec.sync.syncOnly` of the Config that counts, of one that cannot be read as it was before; or `spec.gvks` of a
@@ -300,24 +357,29 @@ impl Feed {
             return;
         }
         let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
+        if !self.is_complete {
+            // Until a look for it has failed for good.
+            let unknown = wished.iter().filter(|gvk| !self.looks.have_begun(gvk));
+            self.awaited.extend(unknown.cloned().map(Topic::Synced).filter(|topic| !self.running.contains_key(topic)));
+        }
         for gvk in wished {
             let topic = Topic::Synced(gvk.clone());
-            if self.running.contains_key(&topic) {
+            if self.running.contains_key(&topic) || !self.looks.are_due(&gvk, Instant::now()) {
                 continue;
             }
-            let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
-            // Everything else waits meanwhile.
-            let found = tokio::time::timeout(DISCOVERY_PATIENCE, kube::discovery::pinned_kind(&self.client, &pinned));
-            let failed = |trouble, error: &(dyn std::error::Error + 'static)| {
-                self.troubles.failed("looking for a kind to sync", &gvk.to_string(), trouble, error);
-            };
-            match found.await {
-                Ok(Ok((found, _))) => {
+            match self.looks.find(&self.client, &self.troubles, &gvk).await {
+                Ok(found) => {
                     info!(kind = %gvk, "syncing into the inventory");
+                    self.set_state(&gvk, SyncState::Awaited);
                     self.start(topic, found, None);
                 }
-                Ok(Err(error)) => failed(Trouble::of_request(&error), &error),
-                Err(elapsed) => failed(Trouble::Unreachable, &elapsed),
+                Err(failure) => {
+                    self.take_failure(&topic, &failure);
+                    if failure.code.is_none() {
+                        // The others would wait in vain as well, and everything else with them.
+                        return;
+                    }
+                }
             }
         }
     }
@@ -339,6 +401,10 @@ fn synced_changes(gvk: &GroupVersionKind, watched: Watched) -> Vec<Change> {
     }]
 }
 
+fn known_crd(crd: &Object) -> (String, bool) {
+    (crd.name().to_owned(), established_kind(crd).is_some())
+}
+
 /// The kind of constraint that a CRD makes, once the API server serves it.
 fn established_kind(crd: &Object) -> Option<String> {
     let conditions = crd.field(&["status", "conditions"])?.as_array()?;
@@ -348,4 +414,35 @@ fn established_kind(crd: &Object) -> Option<String> {
     });
     let kind = crd.field(&["spec", "names", "kind"])?.as_str()?;
     (is_established && !crd.is_terminating()).then(|| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_waited_for_though_it_cannot_be_listed() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::try_from(nowhere).unwrap();
+        let gvk = GroupVersionKind::from_api_version("v1", "Gadget");
+        for (topic, code, count, is_waited_for) in [
+            (Topic::Templates, Some(404), 100, true),
+            (Topic::Constraints("K".to_owned()), Some(403), 100, true),
+            (Topic::Configs, Some(403), 100, true),
+            (Topic::Configs, Some(404), 1, false),
+            (Topic::SyncSets, Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(403), 1, false),
+            (Topic::Synced(gvk.clone()), Some(404), 1, false),
+            (Topic::Synced(gvk.clone()), Some(500), 1, true),
+            (Topic::Synced(gvk), None, 6, false),
+        ] {
+            let (sender, _feed) = mpsc::channel(1);
+            let (crds, synced) = (watch::Sender::default(), watch::Sender::default());
+            let (metrics, troubles) = (Arc::new(Metrics::new()), Arc::default());
+            let mut feed = Feed::new(client.clone(), "own".to_owned(), sender, crds, synced, metrics, troubles);
+            feed.awaited.insert(topic.clone());
+            feed.take_failure(&topic, &Failure { code, message: "no".to_owned(), count });
+            assert_eq!(feed.awaited.contains(&topic), is_waited_for, "{topic:?} {code:?} {count}");
+        }
+    }
 }

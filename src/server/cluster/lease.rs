@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::ClusterOptions;
-use super::troubles::{Trouble, Troubles};
+use super::troubles::{Rests, Trouble, Troubles};
+use super::{Clients, ClusterOptions};
 
 /// A holder that has not renewed for so long is taken for dead.
 const DURATION: Duration = Duration::from_secs(12);
@@ -37,22 +36,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Holds the Lease of that name for ever, whenever nobody else does; until `shutdown`, when it is given back. The sender
 /// of `released` is dropped then.
 pub(super) async fn hold(
-    client: Client,
+    Clients { hasty, troubles, .. }: Clients,
     options: ClusterOptions,
     name: &'static str,
-    troubles: Arc<Troubles>,
     held: watch::Sender<bool>,
     mut shutdown: watch::Receiver<bool>,
     released: mpsc::Sender<()>,
 ) {
     let mut candidate = Candidate {
-        api: Api::namespaced(client, &options.pod_namespace),
+        api: Api::namespaced(hasty, &options.pod_namespace),
         name,
         holder: options.pod_name,
         seen: None,
         renewed: None,
         is_without: false,
         troubles,
+        rests: Rests::default(),
+        rest: None,
     };
     loop {
         let is_held = candidate.try_once().await;
@@ -60,7 +60,7 @@ pub(super) async fn hold(
             info!(lease = name, held = is_held, "lease");
         }
         tokio::select! {
-            () = tokio::time::sleep(if is_held { RENEWAL } else { LOOK }) => {}
+            () = tokio::time::sleep(candidate.rest.take().unwrap_or(if is_held { RENEWAL } else { LOOK })) => {}
             // What it gives must not be held while waiting.
             () = async { let _ = shutdown.wait_for(|stop| *stop).await; } => break,
         }
@@ -95,6 +95,9 @@ struct Candidate {
     /// There can be no Lease.
     is_without: bool,
     troubles: Arc<Troubles>,
+    rests: Rests,
+    /// After a failure, before the next attempt.
+    rest: Option<Duration>,
 }
 
 impl Candidate {
@@ -120,8 +123,10 @@ impl Candidate {
         self.renewed.is_some_and(|at| at.elapsed() + RENEWAL + PATIENCE < DURATION)
     }
 
-    fn failed(&self, trouble: Trouble, error: &(dyn Error + 'static)) {
+    fn failed(&mut self, trouble: Trouble, error: &(dyn Error + 'static)) {
         self.troubles.failed("asking for the lease", self.name, trouble, error);
+        // Whoever rests longer than others look loses what it holds.
+        self.rest = Some(self.rests.next(trouble, Instant::now()).min(LOOK));
     }
 
     async fn attempt(&mut self) -> Result<bool, kube::Error> {

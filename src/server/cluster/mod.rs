@@ -3,14 +3,16 @@
 mod admission_events;
 mod certificates;
 mod constraint_crds;
-mod departed;
+mod doctor;
 mod events;
 mod feed;
 mod lease;
 mod namespaces;
 mod status;
+mod synced_kinds;
 mod troubles;
 mod watches;
+mod webhook_rules;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +35,9 @@ use crate::policy::snapshot::SnapshotHandle;
 
 use troubles::Troubles;
 
+pub use doctor::{DoctorError, DoctorOptions, examine};
 pub(super) use namespaces::fetch_namespace;
+pub use webhook_rules::WebhookRules;
 
 /// A shutdown waits no longer than this for the API server.
 const RELEASE_LIMIT: Duration = Duration::from_secs(4);
@@ -64,6 +68,7 @@ pub struct ClusterOptions {
 pub(super) struct Loops {
     pub(super) clients: Clients,
     pub(super) options: ClusterOptions,
+    pub(super) webhook_rules: WebhookRules,
     pub(super) snapshots: Arc<SnapshotHandle>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reports: watch::Receiver<Report>,
@@ -93,6 +98,8 @@ pub(super) struct Clients {
     pub(super) patient: Client,
     /// Says at once what the API server said: for those who have rests of their own, or no time.
     pub(super) hasty: Client,
+    /// What is wrong with it, as all who ask have found.
+    troubles: Arc<Troubles>,
 }
 
 /// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
@@ -114,82 +121,94 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeEr
     let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
     let patient = client(config.clone())?;
     config.default_retry = false;
-    Ok(Clients { patient, hasty: client(config)? })
+    Ok(Clients { patient, hasty: client(config)?, troubles: Arc::default() })
 }
 
 /// Keeps certificates for ever, and says when there is one that the API server trusts.
 pub(super) async fn keep_certificates(
-    client: Client,
+    clients: Clients,
     options: RotationOptions,
     certificates: Certificates,
     ready: watch::Sender<bool>,
 ) {
-    certificates::run(client, options, certificates, ready).await;
+    certificates::run(clients, options, certificates, ready).await;
 }
 
 impl Loops {
     /// What this process is there for. Kinds of the inventory that are `asked` for are listed again.
     pub(super) fn into_tasks(
-        self,
+        mut self,
         sender: mpsc::Sender<FeedEvent>,
         asked: mpsc::UnboundedReceiver<GroupVersionKind>,
     ) -> (Tasks, Released) {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let namespace = self.options.pod_namespace.clone();
-        let troubles = Arc::<Troubles>::default();
-        let (client, metrics) = (self.clients.hasty.clone(), self.metrics.clone());
-        let feed = feed::Feed::new(client, namespace, sender, crd_sender, metrics, Arc::clone(&troubles));
-        let events = events::run(self.clients.patient.clone(), self.options.clone(), self.snapshots.clone());
+        let Clients { patient, hasty, troubles } = self.clients.clone();
+        let (synced_sender, synced) = watch::channel(synced_kinds::SyncedKinds::default());
+        let metrics = self.metrics.clone();
+        let feed = feed::Feed::new(hasty, namespace, sender, crd_sender, synced_sender, metrics, troubles);
+        let events = events::run(patient.clone(), self.options.clone(), self.snapshots.clone());
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
-            tasks.extend(self.generate(crds, released.clone(), &troubles));
+            tasks.extend(self.generate(crds.clone(), released.clone()));
+        }
+        if self.options.operations.has(Operation::Webhook) && !self.webhook_rules.configuration.is_empty() {
+            tasks.extend(self.keep_rules(released.clone()));
         }
         if self.options.operations.has(Operation::Status) {
-            tasks.extend(self.clean_up(released, &troubles));
-            let (client, options) = (self.clients.patient.clone(), self.options.clone());
-            tasks.push(("status loop", Box::pin(status::run(client, options, self.snapshots, self.reports))));
+            tasks.extend(self.aggregate(crds, released.clone()));
         }
-        let events = admission_events::run(self.clients.patient, self.options, self.metrics, self.admission_events);
+        // Every process, whatever else it does: the one that aggregates says so of all.
+        let statuses = status::PodStatuses {
+            clients: self.clients,
+            options: self.options.clone(),
+            snapshots: self.snapshots,
+            reports: self.reports,
+            synced,
+            shutdown: self.shutdown,
+            released,
+        };
+        tasks.push(("status loop", Box::pin(statuses.run())));
+        let events = admission_events::run(patient, self.options, self.metrics, self.admission_events);
         tasks.push(("loop of Events on violations", Box::pin(events)));
         (tasks, Released(all_released))
     }
 
     /// One replica writes the CRDs of constraints.
-    fn generate(
-        &self,
-        crds: watch::Receiver<feed::KnownCrds>,
-        released: mpsc::Sender<()>,
-        troubles: &Arc<Troubles>,
-    ) -> Tasks {
-        let (held, hold) = self.hold("admit-generate", released, troubles);
-        let (client, snapshots, reports) = (self.clients.patient.clone(), self.snapshots.clone(), self.reports.clone());
-        let troubles = Arc::clone(troubles);
-        let work = move || {
-            let (snapshots, reports, crds) = (snapshots.clone(), reports.clone(), crds.clone());
-            constraint_crds::run(client.clone(), snapshots, reports, crds, Arc::clone(&troubles))
-        };
+    fn generate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
+        let (held, hold) = self.hold("admit-generate", released);
+        let (clients, snapshots, reports) = (self.clients.clone(), self.snapshots.clone(), self.reports.clone());
+        let work = move || constraint_crds::run(clients.clone(), snapshots.clone(), reports.clone(), crds.clone());
         vec![("generate lease", hold), ("constraint CRD loop", Box::pin(lease::while_held(held, work)))]
     }
 
-    /// One replica removes what others have left behind in statuses.
-    fn clean_up(&self, released: mpsc::Sender<()>, troubles: &Arc<Troubles>) -> Tasks {
-        let (held, hold) = self.hold("admit-status", released, troubles);
-        let (client, options, reports) = (self.clients.patient.clone(), self.options.clone(), self.reports.clone());
-        let work = move || departed::run(client.clone(), options.clone(), reports.clone());
-        vec![("status lease", hold), ("loop of departed Pods", Box::pin(lease::while_held(held, work)))]
+    /// The rules of the webhook. From here on, reports are handed on once the rules let through what they are about.
+    fn keep_rules(&mut self, released: mpsc::Sender<()>) -> Tasks {
+        let (clients, options) = (self.clients.clone(), self.webhook_rules.clone());
+        if !options.are_narrowed {
+            return vec![("restoration of webhook rules", Box::pin(webhook_rules::restore(clients, options)))];
+        }
+        let (told, reports) = watch::channel(Report::default());
+        let reports = std::mem::replace(&mut self.reports, reports);
+        let (held, hold) = self.hold("admit-webhook-rules", released);
+        let work = webhook_rules::run(clients, options, self.snapshots.clone(), reports, told, held);
+        vec![("webhook rules lease", hold), ("loop of webhook rules", Box::pin(work))]
     }
 
-    fn hold(
-        &self,
-        name: &'static str,
-        released: mpsc::Sender<()>,
-        troubles: &Arc<Troubles>,
-    ) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
+    /// One replica gathers in statuses what all of them say.
+    fn aggregate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
+        let (held, hold) = self.hold("admit-status", released);
+        let (clients, options, reports) = (self.clients.clone(), self.options.clone(), self.reports.clone());
+        let aggregator = status::Aggregator { clients, options, reports, crds };
+        let work = move || aggregator.clone().run();
+        vec![("status lease", hold), ("loop of statuses of all", Box::pin(lease::while_held(held, work)))]
+    }
+
+    fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
         let (sender, held) = watch::channel(false);
-        let (client, options) = (self.clients.patient.clone(), self.options.clone());
-        let troubles = Arc::clone(troubles);
-        let task = lease::hold(client, options, name, troubles, sender, self.shutdown.clone(), released);
+        let (clients, options) = (self.clients.clone(), self.options.clone());
+        let task = lease::hold(clients, options, name, sender, self.shutdown.clone(), released);
         (held, Box::pin(task))
     }
 }

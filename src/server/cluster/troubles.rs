@@ -1,6 +1,6 @@
 //! What to do while the API server does not answer as it should: how long to rest, and what to say of it in the log.
 //!
-//! An API server that is gone or too busy is one trouble of all watches together: said when it begins, now and then while
+//! An API server that is gone or too busy is one trouble of all that ask together: said when it begins, now and then while
 //! it lasts, and when it is over. What is wrong with one resource (no such kind, no right to it) is said of that resource.
 //! Attempts never end. Meanwhile, what was known stays in force; a process that has never known anything is not ready, so
 //! that nothing is let through for want of policies.
@@ -11,6 +11,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kube::core::Status;
 use kube::runtime::watcher;
 use tracing::{debug, info, warn};
 
@@ -21,12 +22,17 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST_OF_ABSENCE: Duration = Duration::from_secs(2);
 /// Longest rest when somebody answers, and does not want to be asked.
 const LONGEST: Duration = Duration::from_secs(10);
+/// First and longest rest when what is written does not stay: neither side of a quarrel may be worn down by it.
+const SHORTEST_OF_QUARRELS: Duration = Duration::from_secs(1);
+const LONGEST_OF_QUARRELS: Duration = Duration::from_secs(3_600);
 /// After so long without a failure, it is over. More than the longest rest and the longest wait for a connection.
 const QUIET: Duration = Duration::from_secs(20);
 /// How often to say that an outage lasts.
 const REMINDER: Duration = Duration::from_secs(60);
 /// A refusal that lasts so long is meant. An API server that has just started refuses everything for a moment.
 const PERSISTENCE: Duration = Duration::from_secs(1);
+/// A refusal that has not come again for so long is over. More than the rests of whoever asks rarely.
+const REFUSAL_QUIET: Duration = Duration::from_secs(90);
 /// How often to say the same of a resource.
 const REPEAT: Duration = Duration::from_secs(5 * 60);
 
@@ -43,6 +49,8 @@ pub(super) enum Trouble {
     Absent,
     /// Another answer that is no success.
     Refused,
+    /// It was done, and does not stay done: somebody else does something else, or the API server leaves it out.
+    Undone,
 }
 
 impl Trouble {
@@ -59,6 +67,10 @@ impl Trouble {
     pub(super) fn of_request(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_code(status.code),
+            // The group and version are there, the kind is not.
+            kube::Error::Discovery(_) => Self::Absent,
+            // An answer that cannot be read.
+            kube::Error::SerdeError(_) => Self::Refused,
             _ => Self::Unreachable,
         }
     }
@@ -72,26 +84,39 @@ impl Trouble {
         }
     }
 
+    /// Whether it is one of everything that is asked for, not of one thing.
+    pub(super) fn is_of_all(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Busy)
+    }
+
+    fn shortest_rest(self) -> Duration {
+        if self == Self::Undone { SHORTEST_OF_QUARRELS } else { SHORTEST }
+    }
+
     fn longest_rest(self) -> Duration {
         match self {
             Self::Broken | Self::Unreachable | Self::Absent => LONGEST_OF_ABSENCE,
             Self::Busy | Self::Refused => LONGEST,
+            Self::Undone => LONGEST_OF_QUARRELS,
         }
     }
 }
 
-/// The rests of one watch.
+/// The rests of whoever tries one thing again and again.
 #[derive(Debug, Default)]
 pub(super) struct Rests {
     last: Option<(Trouble, Duration, Instant)>,
 }
 
 impl Rests {
-    /// How long to rest after a failure. Not the same for every watch of every replica, so that they do not all come back
-    /// at once.
+    /// How long to rest after a failure. Not the same for everybody in every replica, so that they do not all come back at
+    /// once.
     pub(super) fn next(&mut self, trouble: Trouble, now: Instant) -> Duration {
-        let before = self.last.filter(|(kind, _, at)| *kind == trouble && now.duration_since(*at) < QUIET * 2);
-        let pause = before.map_or(SHORTEST, |(_, pause, _)| (pause * 2).min(trouble.longest_rest()));
+        let is_the_same = |(kind, pause, at): &(Trouble, Duration, Instant)| {
+            *kind == trouble && now.duration_since(*at) < *pause + QUIET * 2
+        };
+        let before = self.last.filter(is_the_same);
+        let pause = before.map_or(trouble.shortest_rest(), |(_, pause, _)| (pause * 2).min(trouble.longest_rest()));
         self.last = Some((trouble, pause, now));
         let random = std::hash::RandomState::new().build_hasher().finish() % 1_000;
         pause / 2 + (pause / 2).mul_f64(random as f64 / 1_000.0)
@@ -107,13 +132,13 @@ pub(super) struct Troubles {
 #[derive(Debug, Default)]
 struct State {
     outage: Option<Outage>,
-    /// By resource.
+    /// By what was refused.
     refusals: BTreeMap<String, Refusal>,
 }
 
 #[derive(Debug)]
 struct Refusal {
-    error: String,
+    sort: String,
     began: Instant,
     last: Instant,
     said: Option<Instant>,
@@ -140,8 +165,11 @@ enum Say {
 impl Troubles {
     /// Says of a failed attempt at `work` what is new.
     pub(super) fn failed(&self, work: &str, resource: &str, trouble: Trouble, error: &(dyn Error + 'static)) {
+        let code = status_of(error).map(|status| status.code);
         let error = describe(error);
-        match self.state().take(resource, trouble, &error, Instant::now()) {
+        // Of many things of one resource, each is refused in its own words.
+        let sort = code.map_or_else(|| error.clone(), |code| code.to_string());
+        match self.state().take(&format!("{work} {resource}"), trouble, &sort, Instant::now()) {
             Say::Nothing => debug!(resource, error, "{work} failed; trying again"),
             Say::Failed => warn!(resource, error, "{work} failed; trying again"),
             Say::Began => warn!(
@@ -167,18 +195,18 @@ impl Troubles {
 }
 
 impl State {
-    fn take(&mut self, resource: &str, trouble: Trouble, error: &str, now: Instant) -> Say {
+    fn take(&mut self, what: &str, trouble: Trouble, sort: &str, now: Instant) -> Say {
         match trouble {
-            Trouble::Broken => Say::Nothing,
+            Trouble::Broken | Trouble::Undone => Say::Nothing,
             Trouble::Unreachable | Trouble::Busy => self.take_outage(trouble, now),
-            Trouble::Absent | Trouble::Refused => self.take_refusal(resource, error, now),
+            Trouble::Absent | Trouble::Refused => self.take_refusal(what, sort, now),
         }
     }
 
-    fn take_refusal(&mut self, resource: &str, error: &str, now: Instant) -> Say {
-        let new = || Refusal { error: error.to_owned(), began: now, last: now, said: None };
-        let refusal = self.refusals.entry(resource.to_owned()).or_insert_with(new);
-        if refusal.error != error || now.duration_since(refusal.last) >= QUIET {
+    fn take_refusal(&mut self, what: &str, sort: &str, now: Instant) -> Say {
+        let new = || Refusal { sort: sort.to_owned(), began: now, last: now, said: None };
+        let refusal = self.refusals.entry(what.to_owned()).or_insert_with(new);
+        if refusal.sort != sort || now.duration_since(refusal.last) >= REFUSAL_QUIET {
             *refusal = new();
         }
         refusal.last = now;
@@ -213,9 +241,9 @@ impl State {
     }
 }
 
-/// What the API server has said, or else what went wrong.
-fn describe(error: &(dyn Error + 'static)) -> String {
-    let status = match (error.downcast_ref::<watcher::Error>(), error.downcast_ref::<kube::Error>()) {
+/// What the API server has answered, when it has.
+pub(super) fn status_of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Status> {
+    match (error.downcast_ref::<watcher::Error>(), error.downcast_ref::<kube::Error>()) {
         (
             Some(
                 watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -224,10 +252,17 @@ fn describe(error: &(dyn Error + 'static)) -> String {
             ),
             _,
         )
-        | (_, Some(kube::Error::Api(status))) => status,
-        _ => return chain(error),
-    };
-    format!("{} (HTTP status {})", status.message, status.code)
+        | (_, Some(kube::Error::Api(status))) => Some(status),
+        _ => None,
+    }
+}
+
+/// What the API server has said, or else what went wrong.
+fn describe(error: &(dyn Error + 'static)) -> String {
+    match status_of(error) {
+        Some(status) => format!("{} (HTTP status {})", status.message, status.code),
+        None => chain(error),
+    }
 }
 
 /// An error with its causes, each once: libraries differ in whether they print the cause themselves.
@@ -298,7 +333,8 @@ mod tests {
             seconds.into_iter().filter(is_said).collect()
         };
         assert_eq!(said("pods", "forbidden", (0..=700).collect()), [1, 301, 601]);
-        assert_eq!(said("services", "forbidden", vec![0, 60, 120]), [0; 0], "only while an API server starts");
+        assert_eq!(said("services", "forbidden", vec![0, 100, 200]), [0; 0], "only while an API server starts");
+        assert_eq!(said("events", "forbidden", vec![0, 60, 120]), [60], "who asks once a minute");
         assert_eq!(said("pods", "unauthorized", vec![701, 702, 703]), [702]);
         assert_eq!(Trouble::of_code(410), Trouble::Broken);
     }

@@ -1,7 +1,8 @@
 //! One resource type, watched for ever: lists when it must, says so as a whole, never gives up.
 
+use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
@@ -12,7 +13,7 @@ use kube::{Client, ResourceExt};
 use tracing::warn;
 
 use super::to_object;
-use super::troubles::{Rests, Trouble, Troubles};
+use super::troubles::{Rests, Trouble, Troubles, chain, status_of};
 use crate::model::object::{Object, ObjectKey};
 
 /// What a watch says.
@@ -36,20 +37,40 @@ pub(super) fn resource(group: &str, version: &str, kind: &str, plural: &str) -> 
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
+/// A list or watch that failed. It is tried again, for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What the API server answered with, when it answered.
+    pub(super) code: Option<u16>,
+    pub(super) message: String,
+    /// The how many-th it is in a row.
+    pub(super) count: u32,
+}
+
+impl Failure {
+    pub(super) fn of(error: &(dyn Error + 'static), count: u32) -> Self {
+        let status = status_of(error);
+        // The API server's own words, where there are some.
+        let message = status.map_or_else(|| chain(error), |status| status.message.clone());
+        Self { code: status.map(|status| status.code), message, count }
+    }
+}
+
 /// Watches a resource in all namespaces.
 pub(super) fn watch(
     client: Client,
     resource: ApiResource,
     labels: Option<&str>,
     troubles: Arc<Troubles>,
-) -> BoxStream<'static, Watched> {
+) -> BoxStream<'static, Result<Watched, Failure>> {
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut config = watcher::Config::default();
     if let Some(labels) = labels {
         config = config.labels(labels);
     }
     let events = watcher::watcher(api, config).boxed();
-    let state = State { events, resource, listed: Vec::new(), rests: Rests::default(), troubles };
+    let rests = Rests::default();
+    let state = State { events, resource, listed: Vec::new(), failures: 0, rest: Duration::ZERO, rests, troubles };
     unfold(state, |mut state| async move {
         let watched = state.next().await?;
         Some((watched, state))
@@ -61,38 +82,50 @@ struct State {
     events: BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>>,
     resource: ApiResource,
     listed: Vec<Object>,
+    /// Since it last went well.
+    failures: u32,
+    /// Before the next attempt.
+    rest: Duration,
     rests: Rests,
     troubles: Arc<Troubles>,
 }
 
 impl State {
-    async fn next(&mut self) -> Option<Watched> {
+    async fn next(&mut self) -> Option<Result<Watched, Failure>> {
         loop {
+            tokio::time::sleep(std::mem::take(&mut self.rest)).await;
             let event = match self.events.next().await? {
                 Ok(event) => event,
-                Err(error) => {
-                    let trouble = Trouble::of(&error);
-                    self.troubles.failed("watch", &self.resource.plural, trouble, &error);
-                    tokio::time::sleep(self.rests.next(trouble, Instant::now())).await;
-                    continue;
-                }
+                Err(error) => return Some(Err(self.fail(&error))),
             };
+            // `Init` only says that listing begins.
+            if !matches!(event, Event::Init) {
+                self.failures = 0;
+            }
             match event {
                 Event::Init => self.listed.clear(),
                 Event::InitApply(object) => self.listed.extend(self.read(object)),
-                Event::InitDone => return Some(Watched::All(std::mem::take(&mut self.listed))),
+                Event::InitDone => return Some(Ok(Watched::All(std::mem::take(&mut self.listed)))),
                 Event::Apply(object) => {
                     if let Some(object) = self.read(object) {
-                        return Some(Watched::Applied(object));
+                        return Some(Ok(Watched::Applied(object)));
                     }
                 }
                 Event::Delete(object) => {
                     if let Some(object) = self.read(object) {
-                        return Some(Watched::Deleted(object.key()));
+                        return Some(Ok(Watched::Deleted(object.key())));
                     }
                 }
             }
         }
+    }
+
+    fn fail(&mut self, error: &watcher::Error) -> Failure {
+        let trouble = Trouble::of(error);
+        self.troubles.failed("watch", &self.resource.plural, trouble, error);
+        self.rest = self.rests.next(trouble, Instant::now());
+        self.failures = self.failures.saturating_add(1);
+        Failure::of(error, self.failures)
     }
 
     fn read(&self, object: DynamicObject) -> Option<Object> {

@@ -71,7 +71,8 @@ impl Collector for Evaluations {
     }
 }
 
-fn verdict(outcome: Outcome) -> &'static str {
+/// The word for an outcome.
+pub(super) fn verdict(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Satisfied => "satisfied",
         Outcome::Violated => "violated",

@@ -13,10 +13,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::evaluations::Evaluations;
+use super::expiry::Expiry;
 use super::inventory::Synced;
 use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
 use crate::policy::snapshot::SnapshotHandle;
+use crate::server::certificates::Certificates;
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ struct ConstraintLabels {
 pub(crate) const ACTIONS: [&str; 5] = ["deny", "dryrun", "warn", "scoped", "unrecognized"];
 
 impl Metrics {
-    /// Registers everything.
+    /// Registers what every process has.
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("gatekeeper"),
@@ -105,7 +107,6 @@ impl Metrics {
             intended_watches: Gauge::default(),
             dropped_events: Counter::default(),
         };
-        metrics.register_requests();
         metrics.register_policies();
         metrics.register_cluster();
         metrics
@@ -169,8 +170,16 @@ impl Metrics {
     /// Adds what is read from the current snapshot.
     #[must_use]
     pub(crate) fn watching(mut self, snapshots: Arc<SnapshotHandle>) -> Self {
+        self.registry.register_collector(Box::new(Synced(snapshots)));
+        self
+    }
+
+    /// Adds what only a process has that judges requests.
+    #[must_use]
+    pub(in crate::server) fn of_webhook(mut self, snapshots: Arc<SnapshotHandle>, certificates: Certificates) -> Self {
+        self.register_requests();
+        self.registry.register_collector(Box::new(Expiry(certificates)));
         self.registry.register_collector(Box::new(SetAside(Arc::clone(&snapshots))));
-        self.registry.register_collector(Box::new(Synced(Arc::clone(&snapshots))));
         self.registry.register_collector(Box::new(Evaluations(snapshots)));
         self
     }
@@ -248,12 +257,7 @@ impl Default for Metrics {
 
 impl EncodeLabelValue for AdmissionStatus {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let text = match self.0 {
-            Decision::Allow => "allow",
-            Decision::Deny => "deny",
-            Decision::Error => "error",
-        };
-        text.encode(encoder)
+        self.0.as_str().encode(encoder)
     }
 }
 
@@ -289,9 +293,13 @@ fn sync_buckets() -> Histogram {
 mod tests {
     use super::*;
 
+    fn of_webhook() -> Metrics {
+        Metrics::new().of_webhook(Arc::default(), Certificates::default())
+    }
+
     #[test]
     fn names_are_gatekeepers() {
-        let metrics = Metrics::new();
+        let metrics = of_webhook();
         metrics.request(Decision::Deny, false, 0.002);
         metrics.templates(State::active, 4);
         metrics.constraints("deny", State::error, 1);
@@ -326,7 +334,7 @@ mod tests {
 
     #[test]
     fn buckets_are_gatekeepers() {
-        let metrics = Metrics::new();
+        let metrics = of_webhook();
         metrics.request(Decision::Allow, false, 0.002);
         metrics.ingestion(State::active, 0.02);
         let text = metrics.encode().unwrap();

@@ -1,7 +1,9 @@
-//! What operators see: metrics and logs.
+//! What operators see: metrics, logs and traces.
 
 mod evaluations;
+mod expiry;
 mod inventory;
 pub mod logs;
 pub mod metrics;
 mod set_aside;
+pub(super) mod traces;

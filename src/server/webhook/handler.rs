@@ -22,6 +22,7 @@ use crate::policy::evaluate::{Decision, EvalContext, validate};
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
+use crate::server::telemetry::traces::{RequestTrace, Traces};
 
 /// The most that an API server may be told to wait.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +40,15 @@ pub(super) struct Admission {
     max_request_bytes: usize,
     evaluation_limit: Duration,
     reporter: Reporter,
+    traces: Traces,
     own_accounts: [String; 2],
+}
+
+/// What goes with a request from its first byte to its last.
+#[derive(Clone)]
+struct Course {
+    deadline: Deadline,
+    trace: RequestTrace,
 }
 
 /// A request on its way.
@@ -88,6 +97,7 @@ impl Admission {
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
+        traces: Traces,
     ) -> Self {
         Self {
             snapshots,
@@ -98,11 +108,13 @@ impl Admission {
             own_rules: OwnRules {
                 build: options.build,
                 admits_uncompilable: options.admits_uncompilable_templates,
+                admits_unknown_actions: options.admits_unknown_actions,
                 namespace: options.pod_namespace.clone(),
             },
             tracer: Tracer::new(options.build),
             max_request_bytes: options.max_request_bytes,
             reporter,
+            traces,
             evaluation_limit: options.evaluation_limit,
             // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
             own_accounts: ["admit", "gatekeeper-admin"]
@@ -112,21 +124,27 @@ impl Admission {
 
     pub(super) async fn handle(self: Arc<Self>, request: Request) -> Response {
         let started = Instant::now();
+        let trace = self.traces.begin(request.uri().path(), request.headers());
         let timeout = request_timeout(request.uri());
         let deadline = Deadline::after(timeout.saturating_sub(TIMEOUT_MARGIN));
-        let answer = match read_body(request, self.max_request_bytes).await {
-            Ok(body) => Arc::clone(&self).answer(body, deadline).await,
+        let reading = trace.stage("read the request");
+        let read = read_body(request, self.max_request_bytes).await;
+        reading.end();
+        let answer = match read {
+            Ok(body) => Arc::clone(&self).answer(body, &Course { deadline, trace: trace.clone() }).await,
             Err(error) => rejected(&RejectedReview { api_version: None, uid: String::new(), error }),
         };
         if answer.is_counted {
             self.metrics.request(answer.decision, answer.is_dry_run, started.elapsed().as_secs_f64());
         }
-        answer.reply.into_response()
+        let response = answer.reply.into_response();
+        trace.answered(answer.decision, response.status());
+        response
     }
 
-    async fn answer(self: Arc<Self>, body: Vec<u8>, deadline: Deadline) -> Answer {
+    async fn answer(self: Arc<Self>, body: Vec<u8>, course: &Course) -> Answer {
         let body = Arc::new(body);
-        match self.judge(&body, deadline).await {
+        match self.judge(&body, course).await {
             Ok(answer) => *answer,
             Err(text) => {
                 // Without the request's id the API server would not take it for an answer, and ask the failure policy.
@@ -139,36 +157,42 @@ impl Admission {
 
     /// Judges. A template is compiled beside the threads that judge, one at a time: however long that takes, no other
     /// request waits for it. A Namespace that has to be looked up is waited for without a thread.
-    async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, deadline: Deadline) -> Result<Box<Answer>, &'static str> {
+    async fn judge(self: &Arc<Self>, body: &Arc<Vec<u8>>, course: &Course) -> Result<Box<Answer>, &'static str> {
         let body = Arc::clone(body);
-        let mut step = self.on_thread(&self.slots, deadline, move |admission| admission.begin(&body, deadline)).await?;
+        let begin = move |admission: &Self, course: &Course| admission.begin(&body, course);
+        let mut step = self.on_thread(&self.slots, course, begin).await?;
         loop {
             let (pending, found) = match step {
                 Step::Done(answer) => return Ok(answer),
-                Step::Compile(pending) => match self.compile_in_time(pending, deadline).await? {
+                Step::Compile(pending) => match self.compile_in_time(pending, course).await? {
                     Ok(pending) => (pending, None),
                     Err(answer) => return Ok(answer),
                 },
                 Step::LookUp(pending, UnknownNamespace(name)) => {
-                    let until = deadline.instant().unwrap_or_else(|| Instant::now() + LONGEST_TIMEOUT);
+                    let until = course.deadline.instant().unwrap_or_else(|| Instant::now() + LONGEST_TIMEOUT);
+                    let _stage = course.trace.stage("look up the namespace");
                     match self.namespaces.look_up(&name, until).await {
                         Ok(namespace) => (pending, Some(namespace)),
                         Err(message) => return Ok(Box::new(pending.without_namespace(&message))),
                     }
                 }
             };
-            let finish = move |admission: &Self| admission.finish(*pending, found.as_ref(), deadline);
-            step = self.on_thread(&self.slots, deadline, finish).await?;
+            let finish = move |admission: &Self, course: &Course| admission.finish(*pending, found.as_ref(), course);
+            step = self.on_thread(&self.slots, course, finish).await?;
         }
     }
 
     async fn compile_in_time(
         self: &Arc<Self>,
         pending: Box<Pending>,
-        deadline: Deadline,
+        course: &Course,
     ) -> Result<Result<Box<Pending>, Box<Answer>>, &'static str> {
-        let compiled = self.on_thread(&self.compilations, deadline, move |admission| admission.compile(*pending));
-        let remaining = deadline.remaining().unwrap_or(LONGEST_TIMEOUT);
+        let compile = move |admission: &Self, course: &Course| {
+            let _stage = course.trace.stage("compile the template");
+            admission.compile(*pending)
+        };
+        let compiled = self.on_thread(&self.compilations, course, compile);
+        let remaining = course.deadline.remaining().unwrap_or(LONGEST_TIMEOUT);
         tokio::time::timeout(remaining, compiled).await.unwrap_or(Err(
             "compiling the template takes longer than the request may; with --admit-uncompilable-templates it would be \
              left for later",
@@ -179,17 +203,19 @@ impl Admission {
     async fn on_thread<T: Send + 'static>(
         self: &Arc<Self>,
         slots: &Arc<Semaphore>,
-        deadline: Deadline,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
+        course: &Course,
+        work: impl FnOnce(&Self, &Course) -> T + Send + 'static,
     ) -> Result<T, &'static str> {
-        let patience = deadline.remaining().unwrap_or(Duration::MAX);
+        let waiting = course.trace.stage("wait for a thread");
+        let patience = course.deadline.remaining().unwrap_or(Duration::MAX);
         let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
             return Err("serving context canceled, aborting request");
         };
-        let admission = Arc::clone(self);
+        let (admission, course) = (Arc::clone(self), course.clone());
         let done = tokio::task::spawn_blocking(move || {
+            waiting.end();
             let _slot = slot;
-            work(&admission)
+            work(&admission, &course)
         });
         done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
@@ -197,11 +223,14 @@ impl Admission {
         })
     }
 
-    fn begin(&self, body: &[u8], deadline: Deadline) -> Step {
+    fn begin(&self, body: &[u8], course: &Course) -> Step {
+        let decoding = course.trace.stage("decode the request");
         let AdmissionReview { api_version, review } = match AdmissionReview::parse(body) {
             Ok(parsed) => parsed,
             Err(rejection) => return Step::Done(Box::new(rejected(&rejection))),
         };
+        decoding.end();
+        course.trace.is_about(&review);
         if self.own_accounts.iter().any(|account| account == review.username()) {
             let response = AdmissionResponse::allow("Gatekeeper does not self-manage");
             let answer = answered(Some(&api_version), &review, Decision::Allow, &response);
@@ -209,6 +238,7 @@ impl Admission {
         }
         let mut pending = Pending { api_version, review, passed: Passed::default() };
         if own::is_own(&pending.review) {
+            let _stage = course.trace.stage("check the policy");
             match self.check_own(&pending.review, body) {
                 Ok(passed) => pending.passed = passed,
                 Err(refusal) => return Step::Done(Box::new(pending.refused(&refusal))),
@@ -217,7 +247,7 @@ impl Admission {
         if pending.passed.template.is_some() {
             return Step::Compile(Box::new(pending));
         }
-        self.finish(pending, None, deadline)
+        self.finish(pending, None, course)
     }
 
     fn check_own(&self, review: &Review, body: &[u8]) -> Result<Passed, Refusal> {
@@ -234,7 +264,7 @@ impl Admission {
     }
 
     /// What comes after own resources: every request is judged by policies.
-    fn finish(&self, mut pending: Pending, found: Option<&Arc<ReviewedObject>>, deadline: Deadline) -> Step {
+    fn finish(&self, mut pending: Pending, found: Option<&Arc<ReviewedObject>>, course: &Course) -> Step {
         let snapshot = self.snapshots.load();
         let version = Some(pending.api_version.as_str());
         let done = |answer| Step::Done(Box::new(answer));
@@ -248,9 +278,18 @@ impl Admission {
         }
         let review = &pending.review;
         self.tracer.trace_if_asked(&snapshot, review);
-        let context =
-            EvalContext { point: EnforcementPoint::Webhook, deadline, evaluation_limit: Some(self.evaluation_limit) };
-        let mut verdict = self.reporter.judged(review, validate(&snapshot, review, context));
+        let Course { deadline, trace } = course;
+        let context = EvalContext {
+            point: EnforcementPoint::Webhook,
+            deadline: *deadline,
+            evaluation_limit: Some(self.evaluation_limit),
+            keeps_runs: trace.is_recorded(),
+        };
+        let evaluating = trace.stage("evaluate constraints");
+        let outcome = validate(&snapshot, review, context);
+        evaluating.evaluated(&outcome);
+        let _stage = trace.stage("write the answer");
+        let mut verdict = self.reporter.judged(review, outcome, trace);
         verdict.response.warnings.extend(pending.passed.warnings);
         done(answered(version, review, verdict.decision, &verdict.response))
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
+use super::telemetry::traces::Traces;
 use super::{Operation, ServeError, ServeOptions};
 use crate::policy::snapshot::SnapshotHandle;
 
@@ -27,7 +28,13 @@ pub(super) use namespaces::Namespaces;
 pub use report::ReportOptions;
 pub(super) use report::Reporter;
 
-/// The webhook, ready to serve.
+/// The policies in force, and whether they are known yet.
+pub(super) struct Policies {
+    pub(super) snapshots: Arc<SnapshotHandle>,
+    pub(super) are_known: watch::Receiver<bool>,
+}
+
+/// The webhook of a process that has one, ready to serve.
 pub(super) struct Webhook {
     router: Router,
     tls: listener::TlsListener,
@@ -37,31 +44,29 @@ impl Webhook {
     pub(super) fn new(
         options: &ServeOptions,
         certificates: Certificates,
-        snapshots: Arc<SnapshotHandle>,
+        policies: Policies,
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
-        ready: watch::Receiver<bool>,
+        traces: Traces,
     ) -> Result<Self, ServeError> {
-        let does = |operation| options.operations.has(operation);
         let mut router = Router::new();
-        if does(Operation::Webhook) {
-            let admission = Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter));
+        if options.operations.has(Operation::Webhook) {
+            let Policies { snapshots, are_known } = policies;
+            let admission =
+                Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter, traces));
             let judge = move |request| {
-                let (admission, ready) = (Arc::clone(&admission), ready.clone());
+                let (admission, are_known) = (Arc::clone(&admission), are_known.clone());
                 async move {
                     // Whoever does not know the policies yet would allow everything.
-                    let is_ready = *ready.borrow();
-                    if is_ready { admission.handle(request).await } else { wire::not_ready() }
+                    let are_known = *are_known.borrow();
+                    if are_known { admission.handle(request).await } else { wire::not_ready() }
                 }
             };
             router = router.route("/v1/admit", post(judge));
         }
-        // As in Gatekeeper, whatever serves one of the webhooks serves this one.
-        if does(Operation::Webhook) || does(Operation::MutationWebhook) {
-            let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
-            router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
-        }
+        let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
+        router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
         let router = router.fallback(wire::not_found);
         let clients = options.client_certificates.as_ref();
         let clients = clients.map(|clients| clients.verifier(&options.certificate_directory)).transpose()?;

@@ -1,5 +1,5 @@
-//! What is told of a request that was judged: log lines, metrics and Events. None of it changes the verdict, and none of
-//! it makes the request wait.
+//! What is told of a request that was judged: log lines, metrics, Events and its trace. None of it changes the verdict,
+//! and none of it makes the request wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::model::review::Review;
 use crate::policy::evaluate::{Decision, Evaluation, LimitBreach, ReviewFailure, TemplateRun, Verdict, Violation};
 use crate::server::admission_events::{AdmissionEvent, Events};
 use crate::server::telemetry::metrics::Metrics;
+use crate::server::telemetry::traces::RequestTrace;
 
 /// What is told of requests; one field a flag.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,8 +62,14 @@ impl Reporter {
     }
 
     /// Tells what came of a request, and gives the verdict as the client is to see it.
-    pub(super) fn judged(&self, review: &Review, outcome: Result<Evaluation, ReviewFailure>) -> Verdict {
+    pub(super) fn judged(
+        &self,
+        review: &Review,
+        outcome: Result<Evaluation, ReviewFailure>,
+        trace: &RequestTrace,
+    ) -> Verdict {
         let id = DecisionId(self.process, self.decisions.fetch_add(1, Ordering::Relaxed));
+        trace.judged(|| id.to_string(), &outcome);
         let mut verdict = match outcome {
             Ok(evaluation) => {
                 self.report_breaches(id, review, &evaluation);

@@ -7,11 +7,21 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::result_fields;
+use crate::policy::blame::Blame;
 use crate::workbench::judge::Judgement;
 
 /// Order of a result's keys, which Go takes from its struct.
-const KEYS: [&str; 8] =
-    ["target", "msg", "metadata", "constraint", "enforcementAction", "scopedActions", "violatingObject", "trace"];
+const KEYS: [&str; 9] = [
+    "target",
+    "msg",
+    "metadata",
+    "constraint",
+    "enforcementAction",
+    "scopedActions",
+    "violatingObject",
+    "trace",
+    "blame",
+];
 
 pub(super) fn render(judgements: &[Judgement]) -> String {
     if judgements.is_empty() {
@@ -32,6 +42,7 @@ impl OrderedResult {
         let mut fields = result_fields(judgement);
         fields.insert("violatingObject".to_owned(), judgement.object.object.value().clone());
         fields.insert("trace".to_owned(), json!(judgement.trace.as_deref()));
+        fields.extend(judgement.blame.as_ref().map(|blame| ("blame".to_owned(), blame_fields(blame, judgement))));
         Self(fields)
     }
 }
@@ -40,6 +51,21 @@ impl Serialize for OrderedResult {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(KEYS.iter().filter_map(|key| Some((key, self.0.get(*key)?))))
     }
+}
+
+/// Beyond what Gatekeeper says; its readers pass over it.
+fn blame_fields(blame: &Blame, judgement: &Judgement) -> Value {
+    let location = judgement.location();
+    let mut fields = json!({"field": blame.path.to_string(), "basis": blame.basis.as_str()});
+    if let Some(missing) = &blame.missing {
+        fields["missing"] = missing.to_string().into();
+    }
+    if let Some(location) = location {
+        fields["file"] = location.file.as_ref().into();
+        fields["line"] = location.line.into();
+        fields["column"] = location.column.into();
+    }
+    fields
 }
 
 struct GoFormatter<'a> {

@@ -16,7 +16,6 @@ mod definition;
 mod filter;
 mod find;
 mod outcome;
-mod pattern;
 mod policy;
 mod read;
 pub mod report;

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::assertion::{Assertion, Expected};
 use super::definition::{Case, FileReference, Place, Suite, Test};
-use super::pattern;
 use crate::manifest::Document;
+use crate::model::go_regex;
 use crate::model::object::{FieldPath, describe};
 use crate::workbench::diagnostic::Diagnostic;
 
@@ -104,7 +104,7 @@ impl Reader<'_> {
         });
         let message = self.text(&assertion, "message").filter(|text| !text.is_empty());
         let message = message.map(|text| {
-            let compiled = pattern::compile(&text);
+            let compiled = go_regex::compile(&text);
             (text, compiled)
         });
         Assertion { place: self.place(at), expected, message }

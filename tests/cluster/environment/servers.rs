@@ -57,18 +57,25 @@ pub(crate) struct Place {
     pub(crate) generation: AtomicUsize,
 }
 
+impl Place {
+    /// Of all keys in etcd.
+    pub(crate) fn prefix(&self) -> String {
+        format!("/cluster-{}", self.generation.load(Ordering::Relaxed))
+    }
+}
+
 pub(crate) fn start_kube_apiserver(
     reaper: &Arc<Reaper>,
     binaries: &Binaries,
     place: &Place,
     ready: impl Fn() -> bool,
 ) -> Result<Server, NotReady> {
-    let Place { etcd_port, port, files, generation } = place;
+    let Place { etcd_port, port, files, .. } = place;
     let mut command = Reaper::command(&binaries.kube_apiserver);
     let file = |flag: &str, name: &str| format!("--{flag}={}", files.join(name).display());
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
-        .arg(format!("--etcd-prefix=/cluster-{}", generation.load(Ordering::Relaxed)))
+        .arg(format!("--etcd-prefix={}", place.prefix()))
         .arg(format!("--secure-port={port}"))
         .arg("--bind-address=127.0.0.1")
         .arg("--endpoint-reconciler-type=none") // an endpoint on loopback is refused, again and again

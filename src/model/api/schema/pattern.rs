@@ -2,32 +2,28 @@
 
 use regex::Regex;
 
+use crate::model::go_regex;
+
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern {
+    source: String,
+    compiled: Regex,
+}
 
 impl Pattern {
-    /// Compiles a pattern; the error says why it cannot be.
-    ///
-    /// Go and Rust share RE2's syntax except for corners; what Rust refuses (`\Q…\E`, `\C`) is refused here.
+    /// Compiles a pattern as the API server does; the error says why it cannot be.
     pub(super) fn parse(source: &str) -> Result<Self, String> {
-        Regex::new(source).map(Self).map_err(|error| reason(&error))
+        go_regex::compile(source).map(|compiled| Self { source: source.to_owned(), compiled })
     }
 
     /// As written in the schema.
     pub(super) fn source(&self) -> &str {
-        self.0.as_str()
+        &self.source
     }
 
     /// Whether the pattern occurs anywhere in the text.
     pub(super) fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.compiled.is_match(text)
     }
-}
-
-/// The last line of the regex crate's report; the lines above it draw the pattern again.
-fn reason(error: &regex::Error) -> String {
-    let report = error.to_string();
-    let line = report.lines().last().unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
 }

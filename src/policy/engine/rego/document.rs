@@ -69,8 +69,13 @@ impl Document {
     }
 
     /// The value itself.
-    pub(in crate::policy::engine) fn value(&self) -> &Value {
+    pub(in crate::policy) fn value(&self) -> &Value {
         &self.0
+    }
+
+    /// That value as a document.
+    pub(in crate::policy) fn of(value: Value) -> Self {
+        Self(value)
     }
 
     /// Puts a value at a path of keys, making mappings on the way. Copies only mappings that others share.

@@ -33,7 +33,7 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Plan, Watch};
+use evaluate::{Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 
@@ -112,6 +112,11 @@ impl RegoProgram {
         &self.reads
     }
 
+    /// Every constant of its code; none unless admit's own engine is in use.
+    pub(super) fn constants(&self) -> &[Value] {
+        self.plan.as_ref().map_or(&[], Plan::constants)
+    }
+
     /// How each loop over the inventory runs.
     pub(super) fn inventory_loops(&self) -> &[InventoryLoop] {
         self.plan.as_ref().map_or(&[], Plan::inventory_loops)
@@ -170,6 +175,7 @@ impl RegoProgram {
         let sinks = Sinks {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
+            observer: notes.observer.as_mut(),
         };
         let result = evaluate_plan(plan, globals, deadline, sinks);
         notes.print(prints);
@@ -188,17 +194,18 @@ fn watch(source: &RegoSource, options: CompileOptions) -> Watch<'_> {
 struct Sinks<'s> {
     prints: Option<&'s mut Vec<String>>,
     trace: Option<&'s mut evaluate::Trace>,
+    observer: Option<&'s mut Observer>,
 }
 
 fn evaluate_plan(
     plan: &Plan,
     globals: Globals<'_>,
     deadline: Deadline,
-    Sinks { prints, trace }: Sinks<'_>,
+    Sinks { prints, trace, observer }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
-        let host = Host { caches, now_ns: limits::now_ns(), prints, trace };
+        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {

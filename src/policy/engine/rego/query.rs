@@ -133,8 +133,13 @@ impl Policies {
         let plan = Plan::new(&compiled, &builtins::lookup).map_err(|error| QueryError::Internal(error.to_string()))?;
         let (input, data) = (input.map(exact), data.map(exact));
         let (caches, mut prints) = (RefCell::new(Caches::default()), Vec::new());
-        let host =
-            Host { caches: &mut caches.borrow_mut(), now_ns: limits::now_ns(), prints: Some(&mut prints), trace: None };
+        let host = Host {
+            caches: &mut caches.borrow_mut(),
+            now_ns: limits::now_ns(),
+            prints: Some(&mut prints),
+            trace: None,
+            observer: None,
+        };
         let globals = Globals { input: input.as_ref().into(), data: data.as_ref(), folds: None, joins: None };
         let result = plan.evaluate_rule(&[QUERY_PACKAGE, QUERY_RULE], globals, &Limits::default(), host);
         let solutions = result.map_err(QueryError::Evaluate)?.as_ref().map(solutions).unwrap_or_default();

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
-use crate::policy::engine::rego::builtins::yaml_1_1::{Scalar, resolve_plain, timestamp};
+use crate::model::value::yaml_scalar::{Scalar, resolve_plain};
+use crate::policy::engine::rego::builtins::timestamp;
 use crate::policy::engine::rego::value::{Number, Value, format_float};
 
 /// Deeper annotations would make the tree of a module deeper than its own bound.

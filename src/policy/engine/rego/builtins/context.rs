@@ -9,7 +9,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::BuiltinError;
-use super::go_regex;
+use crate::model::go_regex;
 use crate::policy::engine::rego::value::Value;
 
 pub use crate::policy::engine::rego::evaluate::budget::Budget;

@@ -50,7 +50,6 @@ mod conversions;
 #[cfg(test)]
 mod cryptography;
 mod globs_match;
-mod go_regex;
 mod json;
 mod json_schema;
 mod numbers;
@@ -71,13 +70,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use context::{Budget, Caches};
-pub use go_regex::compile as compile_regex;
 pub(super) use go_url::normal_url;
 pub use walk::Walk;
-/// What both go-yamls make of a scalar without quotes, and what only v3 does.
-pub(super) mod yaml_1_1 {
-    pub(in crate::policy::engine::rego) use super::yaml_scalar::{Scalar, resolve_plain, timestamp};
-}
+pub(super) use yaml_scalar::timestamp;
 
 use crate::policy::engine::rego::value::Value;
 

@@ -3,8 +3,8 @@
 use regex::{Captures, Regex};
 
 use super::arguments::{integer, operand, string, undefined};
-use super::go_regex::compile;
 use super::{Builtin, BuiltinError, CallContext};
+use crate::model::go_regex::compile;
 use crate::policy::engine::rego::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
-use super::yaml_scalar::{Scalar, resolve};
+use super::yaml_scalar::{into_value, resolve};
 use super::{BuiltinError, CallContext};
+use crate::model::value::yaml_scalar::Scalar;
 use crate::policy::engine::rego::value::{MAX_DEPTH, Value};
 
 /// The value of a text, or why there is none.
@@ -198,7 +199,7 @@ impl Reader {
 impl Node {
     fn into_value(self) -> Result<Value, Fault> {
         match self {
-            Self::Scalar { scalar, .. } => scalar.into_value().map_or_else(|| fault("json: unsupported value"), Ok),
+            Self::Scalar { scalar, .. } => into_value(scalar).map_or_else(|| fault("json: unsupported value"), Ok),
             Self::Collection(value) => Ok(value),
         }
     }
@@ -207,7 +208,7 @@ impl Node {
         match self {
             Self::Scalar { is_merge: true, .. } => Ok(Key::Merge),
             Self::Scalar { scalar, .. } => {
-                scalar.into_key().map_or_else(|| fault("unsupported map key"), |key| Ok(Key::Plain(key)))
+                scalar.into_key().map_or_else(|| fault("unsupported map key"), |key| Ok(Key::Plain(Value::string(key))))
             }
             Self::Collection(_) => fault("invalid map key"),
         }

@@ -1,6 +1,6 @@
 //! How go-yaml v2 writes a string: plain where nothing could be mistaken, else in quotes, or line by line.
 
-use super::yaml_scalar::{Scalar, resolve_plain};
+use crate::model::value::yaml_scalar::{Scalar, resolve_plain};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {

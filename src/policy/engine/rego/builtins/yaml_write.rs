@@ -2,10 +2,10 @@
 //! deeper than the key they belong to, lines broken at spaces from column 80 on.
 
 use super::operands::undefined;
-use super::yaml_scalar::{Scalar, resolve_plain};
 use super::yaml_sort::sort_keys;
 use super::yaml_style::{Style, style};
 use super::{BuiltinError, CallContext};
+use crate::model::value::yaml_scalar::{Scalar, resolve_plain};
 use crate::policy::engine::rego::value::{Entries, Value, format_float, write_json};
 
 /// Deeper values are refused: writing goes down with them.

@@ -4,6 +4,7 @@
 //! changed between the two. An object of which the keys cannot be found, because the policy fails on it, takes its index
 //! out of use for as long as it is there, so that the scan meets it and fails as it always did.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::policy::engine::rego::builtins::Caches;
@@ -25,10 +26,11 @@ pub struct Joins {
     indexes: Box<[Index]>,
 }
 
-/// The index of one join.
+/// The index of one join: objects by the hashes of their keys. A hash that two keys share leads to objects too many, which
+/// an index may; and with 100,000 of them, keys themselves would have to be fetched from all over the memory to be compared.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    entries: Tree<(Value, Place), ()>,
+    entries: Tree<(u64, Place), ()>,
     failed: Tree<Place, ()>,
 }
 
@@ -112,10 +114,11 @@ impl<'a> Differences<'a> {
 }
 
 impl Index {
-    /// Objects with that key, in the order of a scan.
+    /// Objects with that key, and maybe others, in the order of a scan.
     pub(super) fn find<'a>(&'a self, key: &Value) -> impl Iterator<Item = &'a [Value]> {
-        let entries = self.entries.iter_from(|(one, _)| one < key);
-        entries.map(|(entry, ())| entry).take_while(move |(one, _)| one == key).map(|(_, place)| &**place)
+        let hash = hash(key);
+        let entries = self.entries.iter_from(move |(one, _)| *one < hash);
+        entries.map(|(entry, ())| entry).take_while(move |(one, _)| *one == hash).map(|(_, place)| &**place)
     }
 
     fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
@@ -133,14 +136,22 @@ impl Index {
         if after.is_err() {
             self.failed.insert(Arc::clone(place), ());
         }
-        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-        for key in before.iter().filter(|key| !after.contains(key)) {
-            self.entries.remove(&(key.clone(), Arc::clone(place)));
+        let hashes = |keys: Vec<Value>| -> Vec<u64> { keys.iter().map(hash).collect() };
+        let (before, after) = (hashes(before.unwrap_or_default()), hashes(after.unwrap_or_default()));
+        for hash in before.iter().filter(|hash| !after.contains(hash)) {
+            self.entries.remove(&(*hash, Arc::clone(place)));
         }
-        for key in after.into_iter().filter(|key| !before.contains(key)) {
-            self.entries.insert((key, Arc::clone(place)), ());
+        for hash in after.into_iter().filter(|hash| !before.contains(hash)) {
+            self.entries.insert((hash, Arc::clone(place)), ());
         }
     }
+}
+
+/// Equal keys have equal hashes, in every process.
+fn hash(key: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Every object below that differs. What both versions share is not looked at.

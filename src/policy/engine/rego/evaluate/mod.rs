@@ -4,7 +4,8 @@
 //! Compiled ──lower──▶ Plan (immutable, shared by threads) ──machine──▶ Value
 //! ```
 //!
-//! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it, `trace` shows it. Deliberately absent: anything that
+//! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it, `trace` shows it, `observe` sees what it
+//! touches. Deliberately absent: anything that
 //! knows of Gatekeeper, JSON or files; locks; a clock other than the budget's.
 
 pub mod budget;
@@ -13,6 +14,7 @@ mod joins;
 mod literal;
 mod lower;
 mod machine;
+mod observe;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use crate::policy::engine::rego::value::Value;
 use budget::Limits;
 pub use error::{Conflict, EvalError, PlanError};
 pub use joins::{Differences, Joins};
+pub use observe::{Observer, Touch};
 pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
 
@@ -84,6 +87,8 @@ pub struct Host<'h> {
     pub prints: Option<&'h mut Vec<String>>,
     /// Where a plan that was made for it writes its trace.
     pub trace: Option<&'h mut Trace>,
+    /// What is to know which values are touched.
+    pub observer: Option<&'h mut Observer>,
 }
 
 impl Plan {
@@ -104,6 +109,11 @@ impl Plan {
     /// Room for what follows from one constraint's parameters.
     pub fn folds(&self) -> Folds {
         Folds((0..self.folds).map(|_| OnceLock::new()).collect())
+    }
+
+    /// Every constant that the policy's code names.
+    pub fn constants(&self) -> &[Value] {
+        &self.constants
     }
 
     /// How each loop over the inventory runs.

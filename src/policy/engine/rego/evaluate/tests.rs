@@ -32,7 +32,7 @@ fn watched_plan(source: &str, is_traced: bool) -> Plan {
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
-    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None };
+    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None, observer: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
@@ -40,7 +40,13 @@ fn run_traced(source: &str) -> (Result<Option<Value>, EvalError>, Vec<String>, S
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
     let (mut prints, mut trace) = (Vec::new(), Trace::default());
-    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: Some(&mut prints), trace: Some(&mut trace) };
+    let host = Host {
+        caches: &mut Caches::default(),
+        now_ns: 0,
+        prints: Some(&mut prints),
+        trace: Some(&mut trace),
+        observer: None,
+    };
     let answer = watched_plan(source, true).evaluate_rule(&["t", "out"], globals, &Limits::default(), host);
     (answer, prints, trace.text())
 }
@@ -181,7 +187,7 @@ fn folds_change_no_answer() {
             );
             let input = parse_json(&input, NumberMode::AsWritten).unwrap();
             let ask = |folds, now_ns| {
-                let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None };
+                let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None, observer: None };
                 let globals = Globals { input: InputDocument::Whole(&input), data: None, folds, joins: None };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
             };

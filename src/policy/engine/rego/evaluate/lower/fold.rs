@@ -304,68 +304,46 @@ fn patterns(step: &Step) -> Vec<&Pattern> {
     }
 }
 
+/// What a step does with its one result; the same steps for reading and for writing.
+macro_rules! target_of {
+    ($step:ident, $($borrow:tt)+) => {
+        match $step {
+            Step::Match { target, .. }
+            | Step::Build { target, .. }
+            | Step::Input { target, .. }
+            | Step::Base { target, .. }
+            | Step::Stored { target, .. }
+            | Step::Part { target, .. }
+            | Step::Document { target, .. }
+            | Step::Navigate { target, .. }
+            | Step::Rule { target, .. }
+            | Step::Function { target, .. }
+            | Step::Builtin { target, .. }
+            | Step::Mocked { target, .. }
+            | Step::Compare { target, .. }
+            | Step::Calculate { target, .. }
+            | Step::Count { target, .. }
+            | Step::Member { target, .. }
+            | Step::Folded { target, .. } => Some(target),
+            Step::Iterate { value, .. } => Some(value),
+            Step::Walk { node, .. } => Some(node),
+            Step::Comprehension(comprehension) => Some($($borrow)+ comprehension.target),
+            Step::Browse(browse) => Some($($borrow)+ browse.target),
+            Step::Fail
+            | Step::Ask(_)
+            | Step::Not(_)
+            | Step::Every { .. }
+            | Step::With(_)
+            | Step::Traced(_)
+            | Step::Join(_) => None,
+        }
+    };
+}
+
 pub(super) fn target(step: &Step) -> Option<&Target> {
-    match step {
-        Step::Match { target, .. }
-        | Step::Build { target, .. }
-        | Step::Input { target, .. }
-        | Step::Base { target, .. }
-        | Step::Stored { target, .. }
-        | Step::Part { target, .. }
-        | Step::Document { target, .. }
-        | Step::Navigate { target, .. }
-        | Step::Rule { target, .. }
-        | Step::Function { target, .. }
-        | Step::Builtin { target, .. }
-        | Step::Mocked { target, .. }
-        | Step::Compare { target, .. }
-        | Step::Calculate { target, .. }
-        | Step::Count { target, .. }
-        | Step::Member { target, .. }
-        | Step::Folded { target, .. } => Some(target),
-        Step::Iterate { value, .. } => Some(value),
-        Step::Walk { node, .. } => Some(node),
-        Step::Comprehension(comprehension) => Some(&comprehension.target),
-        Step::Browse(browse) => Some(&browse.target),
-        Step::Fail
-        | Step::Ask(_)
-        | Step::Not(_)
-        | Step::Every { .. }
-        | Step::With(_)
-        | Step::Traced(_)
-        | Step::Join(_) => None,
-    }
+    target_of!(step, &)
 }
 
 pub(super) fn target_mut(step: &mut Step) -> Option<&mut Target> {
-    match step {
-        Step::Match { target, .. }
-        | Step::Build { target, .. }
-        | Step::Input { target, .. }
-        | Step::Base { target, .. }
-        | Step::Stored { target, .. }
-        | Step::Part { target, .. }
-        | Step::Document { target, .. }
-        | Step::Navigate { target, .. }
-        | Step::Rule { target, .. }
-        | Step::Function { target, .. }
-        | Step::Builtin { target, .. }
-        | Step::Mocked { target, .. }
-        | Step::Compare { target, .. }
-        | Step::Calculate { target, .. }
-        | Step::Count { target, .. }
-        | Step::Member { target, .. }
-        | Step::Folded { target, .. } => Some(target),
-        Step::Iterate { value, .. } => Some(value),
-        Step::Walk { node, .. } => Some(node),
-        Step::Comprehension(comprehension) => Some(&mut comprehension.target),
-        Step::Browse(browse) => Some(&mut browse.target),
-        Step::Fail
-        | Step::Ask(_)
-        | Step::Not(_)
-        | Step::Every { .. }
-        | Step::With(_)
-        | Step::Join(_)
-        | Step::Traced(_) => None,
-    }
+    target_of!(step, &mut)
 }

@@ -17,9 +17,20 @@ impl<'a> Evaluator<'a> {
                 self.bind(*slot, value, base);
                 Ok(true)
             }
-            Target::Truthy => Ok(!matches!(value, Value::Bool(false))),
-            Target::Ignore => Ok(true),
-            Target::Equal(operand) => Ok(is_same(value, self.operand(*operand, base))),
+            Target::Truthy => {
+                self.observe_test(value);
+                Ok(!matches!(value, Value::Bool(false)))
+            }
+            Target::Ignore => {
+                self.observe_test(value);
+                Ok(true)
+            }
+            Target::Equal(operand) => {
+                let other = self.operand(*operand, base);
+                self.observe_test(value);
+                self.observe_test(other);
+                Ok(is_same(value, other))
+            }
             Target::Match(pattern) => self.matches(pattern, value, base),
         }
     }
@@ -59,7 +70,10 @@ impl<'a> Evaluator<'a> {
                 self.bind(*slot, value, base);
                 Ok(true)
             }
-            (Pattern::Equal(operand), value) => Ok(is_same(value, self.operand(*operand, base))),
+            (Pattern::Equal(operand), value) => {
+                self.observe_test(value);
+                Ok(is_same(value, self.operand(*operand, base)))
+            }
             (Pattern::Array(patterns), Value::Array(items)) => {
                 if patterns.len() != items.len() {
                     return Ok(false);
@@ -152,7 +166,10 @@ impl<'a> Evaluator<'a> {
                 Some("parameters") => Some(parameters),
                 _ => None,
             },
-            _ => self.input(node.parent).and_then(|at| at.get(&node.key)),
+            _ => self.input(node.parent).and_then(|at| {
+                self.observe_step(at, &node.key);
+                at.get(&node.key)
+            }),
         };
         if let Some(memory) = self.world.inputs.get_mut(path as usize) {
             *memory = Memory::Known(value);
@@ -161,7 +178,8 @@ impl<'a> Evaluator<'a> {
     }
 
     #[inline]
-    pub(super) fn navigate(&self, head: Operand, path: &[Operand], base: usize) -> Option<&'a Value> {
+    pub(super) fn navigate(&mut self, head: Operand, path: &[Operand], base: usize) -> Option<&'a Value> {
+        self.observe_way(head, path, base);
         path.iter().try_fold(self.operand(head, base), |at, key| at.get(self.operand(*key, base)))
     }
 
@@ -174,6 +192,8 @@ impl<'a> Evaluator<'a> {
         base: usize,
     ) -> Outcome<bool> {
         let [left, right] = operands.map(|operand| self.operand(operand, base));
+        self.observe_test(left);
+        self.observe_test(right);
         let quick = match (left, right) {
             (Value::Number(Number::Int(left)), Value::Number(Number::Int(right))) => match arithmetic {
                 Arithmetic::Plus => left.checked_add(*right),
@@ -200,6 +220,7 @@ impl<'a> Evaluator<'a> {
         base: usize,
     ) -> Outcome<bool> {
         let value = self.operand(value, base);
+        self.observe_test(value);
         let count = match value {
             Value::Array(items) => items.len(),
             Value::Object(object) => object.len(),

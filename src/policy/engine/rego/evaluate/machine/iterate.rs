@@ -34,6 +34,7 @@ impl<'a> Evaluator<'a> {
         base: usize,
         each: &mut Each<'_, 'a>,
     ) -> Outcome<Flow> {
+        self.observe_iteration(domain);
         match domain {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -87,6 +88,7 @@ impl<'a> Evaluator<'a> {
         loop {
             if let Some(value) = entered.take() {
                 self.budget.step()?;
+                self.observe_iteration(value);
                 if self.arrive(value, &trail, path, node, base)? && self.run(behind, base, then)? == Flow::Stop {
                     return Ok(Flow::Stop);
                 }

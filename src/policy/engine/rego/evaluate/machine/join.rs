@@ -70,8 +70,9 @@ impl<'a> Evaluator<'a> {
                     is_on_way && self.settle_maybe(target, self.base(path), base)?
                 }
                 Step::Stored { head, path, target } => {
-                    self.is_on_way(path, &mut rest, base)
-                        && self.settle_maybe(target, self.navigate(*head, path, base), base)?
+                    let is_on_way = self.is_on_way(path, &mut rest, base);
+                    let value = self.navigate(*head, path, base);
+                    is_on_way && self.settle_maybe(target, value, base)?
                 }
                 Step::Iterate { head, path, key, value } => {
                     let (true, Some(name)) = (self.is_on_way(path, &mut rest, base), rest.next()) else {
@@ -129,6 +130,7 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
         now_ns: 0,
         prints: None,
         trace: None,
+        observer: None,
     };
     for (coordinate, name) in join.coordinates.iter().zip(place) {
         if let Coordinate::Bind(slot) = coordinate {

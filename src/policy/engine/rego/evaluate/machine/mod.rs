@@ -13,6 +13,7 @@ mod document;
 mod iterate;
 mod join;
 mod memory;
+mod observe;
 mod partial;
 mod replace;
 mod rule;
@@ -29,7 +30,7 @@ use crate::policy::engine::rego::value::{Number, Value};
 use super::budget::{Breach, Budget, Limits};
 use super::error::EvalError;
 use super::plan::{Operand, Plan};
-use super::{Globals, Host, Trace};
+use super::{Globals, Host, Observer, Trace};
 pub(super) use join::extract;
 use memory::World;
 
@@ -76,6 +77,7 @@ pub(super) fn evaluate(
         now_ns: host.now_ns,
         prints: host.prints,
         trace: host.trace,
+        observer: host.observer,
     };
     evaluator.begin_trace(path);
     let result = evaluator.at_path(path).map(Option::<&Value>::cloned);
@@ -98,6 +100,7 @@ struct Evaluator<'a> {
     now_ns: i64,
     prints: Option<&'a mut Vec<String>>,
     trace: Option<&'a mut Trace>,
+    observer: Option<&'a mut Observer>,
 }
 
 impl<'a> Evaluator<'a> {

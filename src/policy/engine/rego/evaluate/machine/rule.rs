@@ -87,6 +87,9 @@ impl<'a> Evaluator<'a> {
     fn decide(&mut self, group: &'a Group, arguments: &[&'a Value]) -> Outcome<Option<&'a Value>> {
         let base = self.slots.len();
         let mut found = None;
+        if let Some(decisive) = group.index.as_ref().and_then(|index| arguments.get(index.argument)) {
+            self.observe_test(decisive);
+        }
         match group.candidates(arguments) {
             Some(numbers) => {
                 for number in numbers {

@@ -27,7 +27,10 @@ impl<'a> Evaluator<'a> {
                     self.settle(target, value, base)?
                 }
                 Step::Compare { comparison, left, right, target } => {
-                    let holds = comparison.holds(self.operand(*left, base), self.operand(*right, base));
+                    let (left, right) = (self.operand(*left, base), self.operand(*right, base));
+                    self.observe_test(left);
+                    self.observe_test(right);
+                    let holds = comparison.holds(left, right);
                     self.settle_bool(target, holds, base)?
                 }
                 Step::Input { path, target } => match self.input(*path) {
@@ -76,6 +79,7 @@ impl<'a> Evaluator<'a> {
                 self.settle_maybe(target, value, base)
             }
             Step::Builtin { builtin, arguments, target } => {
+                self.observe_call(builtin, arguments, base);
                 let value = self.with_operands(arguments, base, |this, values| this.builtin(builtin.call, values))?;
                 match value {
                     Some(value) => self.settle_made(target, value, base),
@@ -87,7 +91,10 @@ impl<'a> Evaluator<'a> {
             }
             Step::Count { value, builtin, target } => self.count(*value, builtin, target, base),
             Step::Member { item, collection, target } => {
-                let is_member = is_member(self.operand(*item, base), self.operand(*collection, base));
+                let (item, collection) = (self.operand(*item, base), self.operand(*collection, base));
+                self.observe_test(item);
+                self.observe_test(collection);
+                let is_member = is_member(item, collection);
                 self.settle_bool(target, is_member, base)
             }
             Step::Build { template, target } => {

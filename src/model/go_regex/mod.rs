@@ -27,7 +27,10 @@ const NEST_LIMIT: u32 = 250;
 /// Longest pattern. Larger ones come from data, not from people.
 const MAX_PATTERN: usize = 64 << 10;
 
-/// Compiles `pattern`; the error says what is wrong with it.
+/// Compiles `pattern`.
+///
+/// # Errors
+/// With what is wrong, in one line that begins as Go's does.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
     if pattern.len() > MAX_PATTERN {
         return Err(format!("error parsing regexp: expression has more than {MAX_PATTERN} bytes"));
@@ -35,7 +38,17 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern)?;
     let mut builder = RegexBuilder::new(&translated);
     builder.size_limit(SIZE_LIMIT).dfa_size_limit(DFA_SIZE_LIMIT).nest_limit(NEST_LIMIT);
-    builder.build().map_err(|error| format!("error parsing regexp: {error}"))
+    builder.build().map_err(|error| invalid(&reason(&error), pattern))
+}
+
+/// The last line of the engine's report; the lines above it draw the pattern again.
+fn reason(error: &regex::Error) -> String {
+    let report = error.to_string();
+    match report.lines().last().unwrap_or_default().trim_start_matches("error: ") {
+        "unclosed group" => "missing closing )".to_owned(),
+        "unopened group" => "unexpected )".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// The same expression in Rust's syntax.
@@ -317,8 +330,26 @@ mod tests {
             ("^<a>$", "<a>", true),
             ("^[<>]$", "<", true),
             ("[a-c-e]", "-", true),
+            (r#"labels: {"team"}"#, r#"labels: {"team"}"#, true),
+            ("^{a}{2}$", "{a}}", true),
+            ("a{2,}b{,3}", "aab{,3}", true),
+            ("[^]]x", "]x", false),
+            (r"\p{Greek}\{", "α{", true),
         ] {
             assert_eq!(compile(pattern).unwrap().is_match(text), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_in_one_line() {
+        for (pattern, expected) in [
+            ("a[", "missing closing ]: `[`"),
+            ("(a", "missing closing ): `(a`"),
+            ("a)", "unexpected ): `a)`"),
+            ("a**", "invalid nested repetition operator: `*`"),
+            (r"a\", "trailing backslash at end of expression: ``"),
+        ] {
+            assert_eq!(compile(pattern).unwrap_err(), format!("error parsing regexp: {expected}"));
         }
     }
 

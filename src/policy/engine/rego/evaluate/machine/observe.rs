@@ -1,0 +1,61 @@
+//! What an evaluation tells its observer. All of this does nothing, at the price of one look, when there is none.
+
+use crate::policy::engine::rego::builtins::Builtin;
+use crate::policy::engine::rego::evaluate::plan::Operand;
+use crate::policy::engine::rego::value::Value;
+
+use super::Evaluator;
+
+/// Builtins that make messages: nothing depends on what they show.
+const SHOWING: [&str; 2] = ["sprintf", "print"];
+
+impl<'a> Evaluator<'a> {
+    #[inline]
+    pub(super) fn observe_test(&mut self, value: &Value) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.test(value);
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_iteration(&mut self, domain: &Value) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.iterate(domain);
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_step(&mut self, from: &Value, key: &Value) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.step(from, key);
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_way(&mut self, head: Operand, path: &[Operand], base: usize) {
+        if self.observer.is_some() {
+            let mut at = self.operand(head, base);
+            for key in path {
+                let key = self.operand(*key, base);
+                self.observe_step(at, key);
+                match at.get(key) {
+                    Some(found) => at = found,
+                    None => return,
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_call(&mut self, builtin: &Builtin, arguments: &[Operand], base: usize) {
+        if self.observer.is_none() || SHOWING.contains(&builtin.name) {
+            return;
+        }
+        let values: Vec<&'a Value> = arguments.iter().map(|operand| self.operand(*operand, base)).collect();
+        let Some(observer) = self.observer.as_deref_mut() else { return };
+        match values.as_slice() {
+            [from, path, ..] if builtin.name == "object.get" => observer.look_up(from, path),
+            values => values.iter().for_each(|value| observer.test(value)),
+        }
+    }
+}
