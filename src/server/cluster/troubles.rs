@@ -113,7 +113,7 @@ impl Rests {
     /// once.
     pub(super) fn next(&mut self, trouble: Trouble, now: Instant) -> Duration {
         let is_the_same = |(kind, pause, at): &(Trouble, Duration, Instant)| {
-            *kind == trouble && now.duration_since(*at) < *pause + QUIET * 2
+            *kind == trouble && now.duration_since(*at) < (*pause).max(QUIET) * 2
         };
         let before = self.last.filter(is_the_same);
         let pause = before.map_or(trouble.shortest_rest(), |(_, pause, _)| (pause * 2).min(trouble.longest_rest()));
