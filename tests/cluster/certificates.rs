@@ -221,7 +221,8 @@ fn a_process_keeps_certificates_and_bundles_of_what_it_serves() {
         start_with(turn.environment, &arguments)
     };
     // Ready is when everything is there that is needed.
-    let status = start("--operation=status,audit");
+    // It makes the kinds of constraints, so that nobody else is needed here.
+    let status = start("--operation=status,generate,audit");
     assert_eq!(turn.secret(), Value::Null, "{}", status.log());
     let _validating = turn.register(&[&status]);
 
