@@ -38,7 +38,8 @@ pub(super) struct WebhookReadiness {
 impl Readiness {
     async fn checks(&self) -> Vec<Check> {
         let check = |name, passed: bool, why: &str| Check { name, failure: (!passed).then(|| why.to_owned()) };
-        let mut checks = vec![check("tracker", *self.tracker.borrow(), "policies are still being loaded")];
+        let why = "policies are still being loaded; if that lasts, the log says why";
+        let mut checks = vec![check("tracker", *self.tracker.borrow(), why)];
         if let Some(webhook) = &self.webhook {
             let why = "no certificate yet that API servers trust; see the log";
             checks.push(check("certificate", *webhook.certificate.borrow(), why));

@@ -2,6 +2,11 @@
 //!
 //! Every long-running task is started in [`run`] and nowhere else. A task that ends, other than by shutdown, ends the
 //! process: a webhook that lives on with stale policies would be worse than one that restarts.
+//!
+//! While the API server is away, slow or unwilling, requests are judged by the last policies that are known, for as long as
+//! that takes, and the process stays ready. They are kept in memory only: a process that starts meanwhile knows none, so it
+//! is not ready, answers no review (503), and waits. Policies of who knows when, from a disk, could allow what has been
+//! forbidden since; replicas that were there before go on answering for it.
 
 mod address;
 mod admission_events;
@@ -162,6 +167,7 @@ pub async fn run(
     let traces = Traces::start(&options.traces)?;
     let snapshots = Arc::new(SnapshotHandle::default());
     let (ready_sender, ready) = watch::channel(false);
+    let are_known = ready.clone();
     let (report_sender, reports) = watch::channel(writer::Report::default());
 
     let serves = options.operations.serve();
@@ -201,17 +207,18 @@ pub async fn run(
     let (feed, namespaces, lists) = match source {
         PolicySource::Feed(feed) => (feed, webhook::Namespaces::of_files(), None),
         PolicySource::Cluster(cluster_options) => {
-            let cluster::Clients { patient, hasty } = cluster::connect(&cluster_options).await?;
+            let clients = cluster::connect(&cluster_options).await?;
+            let hasty = clients.hasty.clone();
             if let Some(rotation) = rotation {
-                let (client, certificates) = (patient.clone(), certificates.clone());
+                let (clients, certificates) = (clients.clone(), certificates.clone());
                 tasks.spawn(async move {
-                    cluster::keep_certificates(client, rotation, certificates, certified_sender).await;
+                    cluster::keep_certificates(clients, rotation, certificates, certified_sender).await;
                     "certificate rotation"
                 });
             }
             let (sender, feed) = mpsc::channel(1_024);
             let loops = cluster::Loops {
-                client: patient,
+                clients,
                 options: cluster_options,
                 webhook_rules: options.webhook_rules.clone(),
                 snapshots: snapshots.clone(),
@@ -270,10 +277,10 @@ pub async fn run(
     let mut serving = match listener {
         Some(listener) => {
             let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-            let traces = traces.clone();
+            let (policies, traces) = (webhook::Policies { snapshots, are_known }, traces.clone());
             let webhook =
-                webhook::Webhook::new(&options, certificates, snapshots, namespaces, metrics, reporter, traces)?;
-            tokio::spawn(webhook.serve(listener, stop))
+                webhook::Webhook::new(&options, certificates, policies, namespaces, metrics, reporter, traces)?;
+            tokio::spawn(webhook.serve(listener, shutdown.clone(), stop))
         }
         None => tokio::spawn(serve_nothing(stop, events)),
     };

@@ -221,7 +221,8 @@ fn a_process_keeps_certificates_and_bundles_of_what_it_serves() {
         start_with(turn.environment, &arguments)
     };
     // Ready is when everything is there that is needed.
-    let status = start("--operation=status,audit");
+    // It makes the kinds of constraints, so that nobody else is needed here.
+    let status = start("--operation=status,generate,audit");
     assert_eq!(turn.secret(), Value::Null, "{}", status.log());
     let _validating = turn.register(&[&status]);
 
@@ -294,7 +295,7 @@ fn authority_and_certificate_change_under_load_and_no_request_fails() {
         );
         assert!(failed.is_empty(), "{} of {asked:?} failed: {:?}\n{logs}", failed.len(), failed.first());
     });
-    assert!(asked.load(Ordering::Relaxed) > 20, "{asked:?}");
+    assert!(asked.load(Ordering::Relaxed) > 8, "{asked:?}");
     let (data, bundles) = (turn.secret(), turn.bundles());
     assert_eq!(data.as_object().unwrap().keys().collect::<Vec<_>>(), ["ca.crt", "ca.key", "tls.crt", "tls.key"]);
     assert!(

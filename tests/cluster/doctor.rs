@@ -249,12 +249,13 @@ fn side_effects_that_nobody_knows_are_found() {
 /// Puts an object straight into etcd.
 fn store(environment: &Environment, object: &Value) {
     use std::io::{Read, Write};
-    let key = format!("/registry/validatingwebhookconfigurations/{}", object["metadata"]["name"].as_str().unwrap());
+    let (port, prefix) = environment.etcd();
+    let key = format!("{prefix}/validatingwebhookconfigurations/{}", object["metadata"]["name"].as_str().unwrap());
     let mut object = object.clone();
     object["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555".into();
     object["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z".into();
     let body = json!({"key": base64(&key), "value": base64(&object.to_string())}).to_string();
-    let mut connection = std::net::TcpStream::connect(("127.0.0.1", environment.etcd_port)).unwrap();
+    let mut connection = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let length = body.len();
     write!(
         connection,

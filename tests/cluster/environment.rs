@@ -1,7 +1,9 @@
-//! A real API server for the tests: one etcd and one kube-apiserver a test process, on loopback, without a cluster.
+//! A real API server for the tests: etcd and kube-apiserver, up to three pairs a test process, on loopback, without a cluster.
 //!
 //! ```text
 //! Environment::shared()     etcd, kube-apiserver, kubectl as one of three users; started by the first test that asks
+//! Environment::to_break()   the same once more, for tests that stop the API server or need an empty one; one at a time
+//! Environment::own()        another, for a file of tests that are about all that is in a cluster
 //!   ├─ scope("name")        namespace test-name, and webhook configurations that nothing outside of it can meet
 //!   └─ AdmitServer::start   the program under test, as a process, as the user `Admit`
 //! ```
@@ -24,18 +26,24 @@ mod servers;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub(crate) use self::{admit_server::AdmitServer, processes::wait_until};
+pub(crate) use self::{
+    admit_server::{AdmitServer, answers_ready},
+    processes::wait_until,
+};
 use self::{
     binaries::Binaries,
     certificates::CertificateAuthority,
     kubectl::{Kubectl, Output},
-    processes::{Reaper, Server, with_free_ports},
-    servers::{start_etcd, start_kube_apiserver, write_files},
+    processes::{NotReady, Reaper, Server, free_port, with_free_ports},
+    servers::{AUDIT_LOG, Place, start_etcd, start_kube_apiserver, write_files},
 };
 
 /// Who talks to the API server. For anybody else, let `Admin` impersonate: `kubectl --as=NAME --as-group=GROUP`.
@@ -84,10 +92,10 @@ pub(crate) struct Environment {
     kubectl: Kubectl,
     authority: CertificateAuthority,
     reaper: Arc<Reaper>,
+    binaries: Binaries,
+    place: Place,
     // Listed first what needs the other: dropped in this order when the start fails half way.
-    /// Where etcd answers, for what no API server would store.
-    pub(crate) etcd_port: u16,
-    _kube_apiserver: Server,
+    kube_apiserver: Mutex<Server>,
     _etcd: Server,
 }
 
@@ -103,13 +111,79 @@ impl Environment {
         }
     }
 
-    /// One that no other test sees: for what is about the cluster as a whole.
+    /// One that no other test sees, for several that share what is in it: for what is about the cluster as a whole.
     #[track_caller]
     pub(crate) fn own() -> Self {
         match Self::start() {
             Ok(environment) => environment,
             Err(message) => panic!("{message}"),
         }
+    }
+
+    /// Another one, for tests that take the API server away, or need a cluster of their own from the start. They take
+    /// turns; each finds a new API server with nothing but admit's rights in it.
+    #[track_caller]
+    pub(crate) fn to_break() -> (MutexGuard<'static, ()>, &'static Self) {
+        static TURN: Mutex<()> = Mutex::new(());
+        static OWN: OnceLock<Environment> = OnceLock::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = OWN.get().is_none();
+        let environment = OWN.get_or_init(Self::own);
+        if !is_first {
+            environment.renew();
+        }
+        environment.apply_file("deploy/manifests/rbac.yaml").checked();
+        (turn, environment)
+    }
+
+    fn renew(&self) {
+        self.kill_api_server();
+        self.place.generation.fetch_add(1, Ordering::Relaxed);
+        // What kubectl remembers, and the log, are of the one before. They need not be there.
+        let _ = fs::remove_dir_all(self.reaper.directory().join(".kube"));
+        let _ = fs::remove_file(self.place.files.join(AUDIT_LOG));
+        self.restart_api_server();
+        self.apply(&initial_objects()).checked();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_api_server(&self) {
+        self.api_server().kill();
+    }
+
+    /// On the same port, over the same etcd; returns when it is ready.
+    #[track_caller]
+    pub(crate) fn restart_api_server(&self) {
+        let restart = || start_kube_apiserver(&self.reaper, &self.binaries, &self.place, || is_ready(&self.kubectl));
+        match with_free_ports(restart) {
+            Ok(server) => *self.api_server() = server,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// A signal by its name without `SIG`.
+    pub(crate) fn signal_api_server(&self, name: &str) {
+        self.api_server().signal(name);
+    }
+
+    /// Where etcd answers, for what no API server would store, and under which prefix it has the objects.
+    pub(crate) fn etcd(&self) -> (u16, String) {
+        (self.place.etcd_port, self.place.prefix())
+    }
+
+    pub(crate) fn api_server_port(&self) -> u16 {
+        self.place.port
+    }
+
+    fn api_server(&self) -> MutexGuard<'_, Server> {
+        self.kube_apiserver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`User::Admit`] has asked of the API server, as audit events, each with the answer.
+    pub(crate) fn audit_events(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.place.files.join(AUDIT_LOG)).unwrap_or_default();
+        // The last line may be half there.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     fn start() -> Result<Self, String> {
@@ -121,12 +195,14 @@ impl Environment {
 
         let kubectl = Kubectl::new(&binaries.kubectl, reaper.directory());
         let (etcd, etcd_port) = with_free_ports(|| start_etcd(&reaper, &binaries))?;
-        let (kube_apiserver, _) = with_free_ports(|| {
-            start_kube_apiserver(&reaper, &binaries, etcd_port, &files, |port| {
-                kubectl.write_kubeconfigs(port, &files.join("ca.crt")).is_ok() && is_ready(&kubectl)
-            })
+        let (kube_apiserver, place) = with_free_ports(|| {
+            let port = free_port().map_err(NotReady::new)?;
+            let place = Place { etcd_port, port, files: files.clone(), generation: AtomicUsize::new(0) };
+            kubectl.write_kubeconfigs(place.port, &files.join("ca.crt")).map_err(NotReady::new)?;
+            Ok((start_kube_apiserver(&reaper, &binaries, &place, || is_ready(&kubectl))?, place))
         })?;
-        let environment = Self { kubectl, authority, reaper, etcd_port, _kube_apiserver: kube_apiserver, _etcd: etcd };
+        let kube_apiserver = Mutex::new(kube_apiserver);
+        let environment = Self { kubectl, authority, reaper, binaries, place, kube_apiserver, _etcd: etcd };
         let output = environment.apply(&initial_objects());
         if output.success { Ok(environment) } else { Err(output.stderr) }
     }

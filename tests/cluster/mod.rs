@@ -8,18 +8,23 @@ mod environment;
 mod inventory;
 mod lifecycle;
 mod lint;
+mod minimal_rights;
 mod namespaces;
 mod operation;
+mod outage;
 mod own_resources;
 mod policies;
+mod replicas;
 mod reports;
 mod roles;
+mod start;
 mod statuses;
 mod synced_data;
 mod webhook_rules;
 
 use std::time::Duration;
 
+use admit::server::loopback::LoopbackClient;
 use environment::{AdmitServer, Environment};
 use serde_json::{Value, json};
 
@@ -65,4 +70,19 @@ fn approved_registries(name: &str, namespace: &str, action: &str) -> Value {
         "spec": {"enforcementAction": action,
             "match": {"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}], "namespaces": [format!("{namespace}*")]},
             "parameters": {"repos": ["registry.example.com/approved"]}}})
+}
+
+/// What the webhook says to a ConfigMap in that namespace, asked without the API server.
+fn judge(environment: &Environment, admit: &AdmitServer, namespace: &str) -> String {
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": namespace}});
+    let request = json!({"uid": "u", "kind": {"group": "", "version": "v1", "kind": "ConfigMap"}, "name": "x",
+        "namespace": namespace, "operation": "CREATE", "userInfo": {"username": "somebody"}, "object": object});
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let address = ([127, 0, 0, 1], admit.port).into();
+        let mut client = LoopbackClient::connect(address, &environment.ca_pem()).await.ok()?;
+        client.post("/v1/admit?timeout=5s", review.to_string().into_bytes()).await.ok()
+    });
+    answer.map(|(_, body)| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default()
 }

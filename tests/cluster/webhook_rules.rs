@@ -2,6 +2,7 @@
 //!
 //! Rules follow from all constraints of a cluster, so this test has an API server of its own.
 
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,19 +18,19 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 struct Cluster {
     environment: &'static Environment,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     fn start() -> Self {
-        let environment: &'static Environment = Box::leak(Box::new(Environment::own()));
-        environment.apply_file("deploy/manifests/rbac.yaml").checked();
+        let (turn, environment) = Environment::to_break();
         environment.apply_file("crds").checked();
         environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
         for policy in ["requiredlabels", "allowedrepos"] {
             environment.apply_file(format!("policies/general/{policy}/template.yaml")).checked();
         }
         environment.kubectl(&["create", "namespace", "shop"]).checked();
-        Self { environment }
+        Self { environment, _turn: turn }
     }
 
     /// As Gatekeeper's manifests have it, and fewer subresources.

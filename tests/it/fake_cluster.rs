@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// Runs until the process ends.
-pub(super) struct FakeCluster {
+pub(crate) struct FakeCluster {
     server: Arc<Server>,
     directory: tempfile::TempDir,
     port: u16,
@@ -24,12 +25,15 @@ struct Server {
     lists: BTreeMap<String, Vec<Value>>,
     /// How often each Namespace was asked for.
     asked: Mutex<BTreeMap<String, usize>>,
+    /// What every request is answered with; 0 for what belongs to it.
+    trouble: AtomicU16,
+    requests: AtomicUsize,
 }
 
 impl FakeCluster {
     /// Serves templates, constraints and Namespaces. Asked for a Namespace that is not among them, it does what the part
     /// of its name before the first `-` says; see [`Server::answer_namespace`].
-    pub(super) fn start(objects: &[Value]) -> Self {
+    pub(crate) fn start(objects: &[Value]) -> Self {
         let mut lists: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for object in objects {
             let kind = object["kind"].as_str().unwrap();
@@ -44,7 +48,12 @@ impl FakeCluster {
             };
             lists.entry(path).or_default().push(object.clone());
         }
-        let server = Arc::new(Server { lists, asked: Mutex::default() });
+        let server = Arc::new(Server {
+            lists,
+            asked: Mutex::default(),
+            trouble: AtomicU16::new(0),
+            requests: AtomicUsize::new(0),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = Arc::clone(&server);
@@ -58,7 +67,7 @@ impl FakeCluster {
         Self { server, directory: tempfile::tempdir().unwrap(), port }
     }
 
-    pub(super) fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         let path = self.directory.path().join("kubeconfig");
         let named = |key: &str, value: Value| json!([{"name": "fake", key: value}]);
         let server = format!("http://127.0.0.1:{}", self.port);
@@ -67,6 +76,16 @@ impl FakeCluster {
             "contexts": named("context", json!({"cluster": "fake", "user": "fake"}))});
         std::fs::write(&path, config.to_string()).unwrap();
         path
+    }
+
+    /// Answers everything with that status from now on; with 0, as it should again.
+    pub(crate) fn answer_with(&self, code: u16) {
+        self.server.trouble.store(code, Ordering::Relaxed);
+    }
+
+    /// How often it was asked for anything.
+    pub(crate) fn requests(&self) -> usize {
+        self.server.requests.load(Ordering::Relaxed)
     }
 
     /// How often it was asked for a Namespace.
@@ -103,6 +122,11 @@ impl Server {
     }
 
     fn answer(&self, connection: &TcpStream, method: &str, path: &str, query: &str) -> std::io::Result<()> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        match self.trouble.load(Ordering::Relaxed) {
+            0 => {}
+            code => return send(connection, code, &status(code, "the fake cluster is not well")),
+        }
         if method != "GET" {
             return send(connection, 404, &status(404, "the fake cluster keeps nothing"));
         }

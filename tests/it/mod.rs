@@ -2,7 +2,7 @@
 
 mod containment;
 mod exclusions;
-mod fake_cluster;
+pub(crate) mod fake_cluster;
 mod fuzz;
 mod http_send;
 mod images;

@@ -20,18 +20,30 @@ fn template(rego: &str) -> Value {
             "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}]}})
 }
 
+/// Compilations take turns, and another test has one that takes long.
+fn ask_in_turn(review: &Value) -> Value {
+    let begun = Instant::now();
+    loop {
+        let answer = ask(review);
+        let is_late = answer["response"]["status"]["message"].as_str().is_some_and(|text| text.contains("canceled"));
+        if !is_late || begun.elapsed() > Duration::from_secs(60) {
+            return answer;
+        }
+    }
+}
+
 #[test]
 fn a_template_that_does_not_compile_is_refused_with_every_line() {
     let bad = template("package a\nviolation[{\"msg\": \"x\"}] {\n  nowhere\n  nobody(1)\n}");
-    let response = &ask(&review("ConstraintTemplate", &bad, "CREATE", &Value::Null))["response"];
+    let response = &ask_in_turn(&review("ConstraintTemplate", &bad, "CREATE", &Value::Null))["response"];
     assert_eq!((&response["uid"], &response["allowed"]), (&json!("u7"), &json!(false)));
-    assert_eq!(response["status"]["code"], 422);
+    assert_eq!(response["status"]["code"], 422, "{response}");
     let message = response["status"]["message"].as_str().unwrap();
     for line in ["spec.targets[0].rego: 3:3: rego_unsafe_var_error", "spec.targets[0].rego: 4:3: rego_type_error"] {
         assert!(message.contains(line), "{message}");
     }
     let good = template("package a\nviolation[{\"msg\": \"x\"}] { true }");
-    let response = ask(&review("ConstraintTemplate", &good, "UPDATE", &bad));
+    let response = ask_in_turn(&review("ConstraintTemplate", &good, "UPDATE", &bad));
     assert_eq!(response["response"], json!({"uid": "u7", "allowed": true, "status": {"code": 200}}));
     let response = ask(&review("ConstraintTemplate", &Value::Null, "DELETE", &bad));
     assert_eq!(response["response"]["allowed"], true, "what is broken can go");

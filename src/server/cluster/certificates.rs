@@ -4,20 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::stream::{BoxStream, SelectAll, StreamExt, select_all};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event};
-use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::FIELD_MANAGER;
+use super::troubles::{Rests, Trouble, Troubles};
 use super::watches::resource;
+use super::{Clients, FIELD_MANAGER};
 use crate::server::certificates::{Certificates, Rotation, RotationOptions, SECRET, SecretData, View};
 
 /// Whoever issues certificates with it writes the Secret, whatever is in it.
@@ -44,12 +46,12 @@ struct Configuration {
 
 /// Keeps certificates for ever. `ready` says whether there is one that the API server trusts.
 pub(super) async fn run(
-    client: Client,
+    clients: Clients,
     options: RotationOptions,
     certificates: Certificates,
     ready: watch::Sender<bool>,
 ) {
-    let mut keeper = Keeper::new(client, &options, certificates);
+    let mut keeper = Keeper::new(clients, &options, certificates);
     let mut seen = keeper.watches();
     loop {
         let wake = keeper.act(&ready).await;
@@ -68,10 +70,12 @@ struct Keeper {
     rotation: Rotation,
     secret_pace: Pace,
     bundle_pace: Pace,
+    troubles: Arc<Troubles>,
 }
 
 impl Keeper {
-    fn new(client: Client, options: &RotationOptions, certificates: Certificates) -> Self {
+    fn new(clients: Clients, options: &RotationOptions, certificates: Certificates) -> Self {
+        let client = clients.patient;
         let configuration = |kind: &str, plural: &str, name: &String| Configuration {
             api: Api::all_with(client.clone(), &resource("admissionregistration.k8s.io", "v1", kind, plural)),
             name: name.clone(),
@@ -92,13 +96,16 @@ impl Keeper {
             rotation: Rotation::new(options, certificates),
             secret_pace: Pace::default(),
             bundle_pace: Pace::default(),
+            troubles: clients.troubles,
         }
     }
 
     fn watches(&self) -> SelectAll<BoxStream<'static, Seen>> {
-        let secret = watch_one(self.secrets.clone(), SECRET).map(|found| Seen::Secret(found.map(Box::new))).boxed();
+        let secret = watch_one(self.secrets.clone(), SECRET, &self.troubles)
+            .map(|found| Seen::Secret(found.map(Box::new)))
+            .boxed();
         let configurations = self.configurations.iter().enumerate().map(|(index, one)| {
-            let found = watch_one(one.api.clone(), &one.name);
+            let found = watch_one(one.api.clone(), &one.name, &self.troubles);
             found.map(move |found| Seen::Configuration(index, found.map(Box::new))).boxed()
         });
         select_all(std::iter::once(secret).chain(configurations))
@@ -188,7 +195,9 @@ impl Keeper {
                 Err(kube::Error::Api(status)) if status.code == 409 => {
                     info!(name = one.name, "somebody else has changed the webhooks; looking again");
                 }
-                Err(error) => warn!(name = one.name, %error, "failed to write the caBundle of webhooks; trying again"),
+                Err(error) => {
+                    self.troubles.failed("writing the caBundle", &one.name, Trouble::of_request(&error), &error);
+                }
             }
         }
         has_changed
@@ -220,7 +229,7 @@ impl Keeper {
                 false
             }
             Err(error) => {
-                warn!(secret = SECRET, %error, "failed to write certificates; trying again");
+                self.troubles.failed("writing certificates", SECRET, Trouble::of_request(&error), &error);
                 false
             }
         }
@@ -254,15 +263,25 @@ fn now(secret: Option<&Secret>) -> i64 {
     times.map(|time| time.0.as_second()).max().map_or(own, |written| own.max(written))
 }
 
-/// One object by name, as it is now, for ever; `None` while there is none. Failures are logged and tried again.
-pub(super) fn watch_one<K>(api: Api<K>, name: &str) -> BoxStream<'static, Option<K>>
+/// One object by name, as it is now, for ever; `None` while there is none. Failures are told of and tried again.
+pub(super) fn watch_one<K>(api: Api<K>, name: &str, troubles: &Arc<Troubles>) -> BoxStream<'static, Option<K>>
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    use kube::runtime::WatchStreamExt;
     let events = watcher::watcher(api, watcher::Config::default().fields(&format!("metadata.name={name}")));
+    let (name, troubles, mut rests) = (name.to_owned(), Arc::clone(troubles), Rests::default());
+    let events = events.then(move |event| {
+        let rest = event.as_ref().err().map(|error| {
+            let trouble = Trouble::of(error);
+            troubles.failed("watch", &name, trouble, error);
+            rests.next(trouble, Instant::now())
+        });
+        async move {
+            tokio::time::sleep(rest.unwrap_or_default()).await;
+            event
+        }
+    });
     let mut listed = None;
-    let name = name.to_owned();
     let found = move |event| {
         let found = match event {
             Ok(Event::Init) => {
@@ -276,14 +295,11 @@ where
             Ok(Event::InitDone) => Some(listed.take()),
             Ok(Event::Apply(object)) => Some(Some(object)),
             Ok(Event::Delete(_)) => Some(None),
-            Err(error) => {
-                warn!(name, %error, "watch failed; trying again");
-                None
-            }
+            Err(_) => None,
         };
         std::future::ready(found)
     };
-    events.default_backoff().filter_map(found).boxed()
+    events.filter_map(found).boxed()
 }
 
 /// Rests between writes: longer and longer, and not the same in every replica.

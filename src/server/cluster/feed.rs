@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::{AbortHandle, BoxStream, SelectAll, abortable};
@@ -24,7 +24,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::synced_kinds::{SyncState, SyncedKinds};
+use super::synced_kinds::{Looks, SyncState, SyncedKinds};
+use super::troubles::Troubles;
 use super::watches::{self, Failure, Watched, core_resource, resource};
 use crate::model::api::{CONFIG_NAME, CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
@@ -34,8 +35,6 @@ use crate::server::telemetry::metrics::Metrics;
 
 /// How often a kind is looked for that Config or a SyncSet names and the API server does not (yet) have.
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(3);
-/// The longest that an API server is waited for that does not say what it has: everything else waits meanwhile.
-const DISCOVERY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Names of the constraint CRDs in the cluster, and whether the API server serves the kind of each.
 pub(super) type KnownCrds = BTreeMap<String, bool>;
@@ -67,6 +66,7 @@ pub(super) struct Feed {
     known_crds: watch::Sender<KnownCrds>,
     synced: watch::Sender<SyncedKinds>,
     metrics: Arc<Metrics>,
+    troubles: Arc<Troubles>,
     streams: SelectAll<BoxStream<'static, (Topic, Result<Watched, Failure>)>>,
     running: BTreeMap<Topic, Running>,
     /// Topics whose first list has not come yet. Only what existed at start is ever in here.
@@ -76,8 +76,8 @@ pub(super) struct Feed {
     has_templates: bool,
     /// What Config and each SyncSet ask to have in the inventory.
     sync_wishes: BTreeMap<ObjectKey, Vec<GroupVersionKind>>,
-    /// How often each kind was looked for in vain.
-    looks: BTreeMap<GroupVersionKind, u32>,
+    /// For kinds that are not watched yet.
+    looks: Looks,
 }
 
 impl Feed {
@@ -88,6 +88,7 @@ impl Feed {
         known_crds: watch::Sender<KnownCrds>,
         synced: watch::Sender<SyncedKinds>,
         metrics: Arc<Metrics>,
+        troubles: Arc<Troubles>,
     ) -> Self {
         Self {
             client,
@@ -96,13 +97,14 @@ impl Feed {
             known_crds,
             synced,
             metrics,
+            troubles,
             streams: SelectAll::new(),
             running: BTreeMap::new(),
             awaited: BTreeSet::new(),
             is_complete: false,
             has_templates: false,
             sync_wishes: BTreeMap::new(),
-            looks: BTreeMap::new(),
+            looks: Looks::default(),
         }
     }
 
@@ -123,7 +125,7 @@ impl Feed {
                     Err(failure) => { self.take_failure(&topic, &failure); Ok(()) }
                 },
                 Some(kind) = asked.recv() => { self.list_again(kind); Ok(()) }
-                _ = discovery.tick() => { self.start_synced().await; Ok(()) }
+                _ = discovery.tick() => { self.troubles.look(); self.start_synced().await; Ok(()) }
             };
             if delivered.is_err() || self.complete_if_due().await.is_err() {
                 return;
@@ -143,7 +145,7 @@ impl Feed {
             self.awaited.insert(topic.clone());
         }
         let name = topic.clone();
-        let watch = watches::watch(self.client.clone(), resource.clone(), labels);
+        let watch = watches::watch(self.client.clone(), resource.clone(), labels, Arc::clone(&self.troubles));
         let (stream, handle) = abortable(watch.map(move |watched| (name.clone(), watched)));
         self.running.insert(topic, Running { handle, resource });
         self.streams.push(stream.boxed());
@@ -318,7 +320,8 @@ impl Feed {
     /// Says of every kind that is wished for how it stands, and nothing of others.
     fn note_wishes(&mut self) {
         let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
-        self.looks.retain(|gvk, _| wished.contains(gvk));
+        self.looks.retain(|gvk| wished.contains(gvk));
+        self.awaited.retain(|topic| !matches!(topic, Topic::Synced(gvk) if !wished.contains(gvk)));
         self.synced.send_if_modified(|synced| {
             let before = synced.len();
             synced.retain(|gvk, _| wished.contains(gvk));
@@ -354,44 +357,31 @@ impl Feed {
             return;
         }
         let wished: BTreeSet<GroupVersionKind> = self.sync_wishes.values().flatten().cloned().collect();
+        if !self.is_complete {
+            // Until a look for it has failed for good.
+            let unknown = wished.iter().filter(|gvk| !self.looks.have_begun(gvk));
+            self.awaited.extend(unknown.cloned().map(Topic::Synced).filter(|topic| !self.running.contains_key(topic)));
+        }
         for gvk in wished {
             let topic = Topic::Synced(gvk.clone());
-            if self.running.contains_key(&topic) {
+            if self.running.contains_key(&topic) || !self.looks.are_due(&gvk, Instant::now()) {
                 continue;
             }
-            match self.discover(&gvk).await {
+            match self.looks.find(&self.client, &self.troubles, &gvk).await {
                 Ok(found) => {
                     info!(kind = %gvk, "syncing into the inventory");
-                    self.looks.remove(&gvk);
                     self.set_state(&gvk, SyncState::Awaited);
                     self.start(topic, found, None);
                 }
                 Err(failure) => {
-                    self.set_state(&gvk, self.state_of(&gvk).after(&failure));
-                    // Ever more rarely: it may go on for days.
-                    if failure.count.is_power_of_two() {
-                        let (looks, error) = (failure.count, failure.message);
-                        warn!(kind = %gvk, looks, error, "kind to sync is not known to the API server; looking again");
+                    self.take_failure(&topic, &failure);
+                    if failure.code.is_none() {
+                        // The others would wait in vain as well, and everything else with them.
+                        return;
                     }
                 }
             }
         }
-    }
-
-    async fn discover(&mut self, gvk: &GroupVersionKind) -> Result<ApiResource, Failure> {
-        let pinned = kube::core::GroupVersionKind::gvk(&gvk.group, &gvk.version, &gvk.kind);
-        let asked = kube::discovery::pinned_kind(&self.client, &pinned);
-        let (code, message) = match tokio::time::timeout(DISCOVERY_LIMIT, asked).await {
-            Ok(Ok((found, _))) => return Ok(found),
-            Ok(Err(kube::Error::Api(status))) => (Some(status.code), status.message.clone()),
-            // The group and version are there, the kind is not.
-            Ok(Err(error @ kube::Error::Discovery(_))) => (Some(404), error.to_string()),
-            Ok(Err(error)) => (None, error.to_string()),
-            Err(_) => (None, "the API server did not answer in time".to_owned()),
-        };
-        let looks = self.looks.entry(gvk.clone()).or_default();
-        *looks = looks.saturating_add(1);
-        Err(Failure { code, message, count: *looks })
     }
 }
 
@@ -448,7 +438,8 @@ mod tests {
         ] {
             let (sender, _feed) = mpsc::channel(1);
             let (crds, synced) = (watch::Sender::default(), watch::Sender::default());
-            let mut feed = Feed::new(client.clone(), "own".to_owned(), sender, crds, synced, Arc::new(Metrics::new()));
+            let (metrics, troubles) = (Arc::new(Metrics::new()), Arc::default());
+            let mut feed = Feed::new(client.clone(), "own".to_owned(), sender, crds, synced, metrics, troubles);
             feed.awaited.insert(topic.clone());
             feed.take_failure(&topic, &Failure { code, message: "no".to_owned(), count });
             assert_eq!(feed.awaited.contains(&topic), is_waited_for, "{topic:?} {code:?} {count}");

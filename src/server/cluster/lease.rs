@@ -9,18 +9,20 @@
 //! Assumption: the work may be done twice without harm, as Gatekeeper does it on every replica. So a Lease that cannot be
 //! had for lack of rights or of the namespace is done without, and a clock that is wrong does no harm.
 
+use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::ClusterOptions;
+use super::troubles::{Rests, Trouble, Troubles};
+use super::{Clients, ClusterOptions};
 
 /// A holder that has not renewed for so long is taken for dead.
 const DURATION: Duration = Duration::from_secs(12);
@@ -34,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Holds the Lease of that name for ever, whenever nobody else does; until `shutdown`, when it is given back. The sender
 /// of `released` is dropped then.
 pub(super) async fn hold(
-    client: Client,
+    Clients { hasty, troubles, .. }: Clients,
     options: ClusterOptions,
     name: &'static str,
     held: watch::Sender<bool>,
@@ -42,12 +44,15 @@ pub(super) async fn hold(
     released: mpsc::Sender<()>,
 ) {
     let mut candidate = Candidate {
-        api: Api::namespaced(client, &options.pod_namespace),
+        api: Api::namespaced(hasty, &options.pod_namespace),
         name,
         holder: options.pod_name,
         seen: None,
         renewed: None,
         is_without: false,
+        troubles,
+        rests: Rests::default(),
+        rest: None,
     };
     loop {
         let is_held = candidate.try_once().await;
@@ -55,7 +60,7 @@ pub(super) async fn hold(
             info!(lease = name, held = is_held, "lease");
         }
         tokio::select! {
-            () = tokio::time::sleep(if is_held { RENEWAL } else { LOOK }) => {}
+            () = tokio::time::sleep(candidate.rest.take().unwrap_or(if is_held { RENEWAL } else { LOOK })) => {}
             // What it gives must not be held while waiting.
             () = async { let _ = shutdown.wait_for(|stop| *stop).await; } => break,
         }
@@ -89,6 +94,10 @@ struct Candidate {
     renewed: Option<Instant>,
     /// There can be no Lease.
     is_without: bool,
+    troubles: Arc<Troubles>,
+    rests: Rests,
+    /// After a failure, before the next attempt.
+    rest: Option<Duration>,
 }
 
 impl Candidate {
@@ -98,6 +107,7 @@ impl Candidate {
         match tokio::time::timeout(PATIENCE, self.attempt()).await {
             Ok(Ok(is_held)) => {
                 self.renewed = is_held.then_some(began);
+                self.is_without = false;
                 return is_held;
             }
             Ok(Err(kube::Error::Api(error))) if matches!(error.code, 403 | 404) => {
@@ -106,11 +116,17 @@ impl Candidate {
                 }
                 return true;
             }
-            Ok(Err(error)) => warn!(lease = self.name, %error, "failed to ask for the lease; trying again"),
-            Err(_) => warn!(lease = self.name, "the API server did not answer about the lease in time; trying again"),
+            Ok(Err(error)) => self.failed(Trouble::of_request(&error), &error),
+            Err(elapsed) => self.failed(Trouble::Unreachable, &elapsed),
         }
         self.seen = None;
         self.renewed.is_some_and(|at| at.elapsed() + RENEWAL + PATIENCE < DURATION)
+    }
+
+    fn failed(&mut self, trouble: Trouble, error: &(dyn Error + 'static)) {
+        self.troubles.failed("asking for the lease", self.name, trouble, error);
+        // Whoever rests longer than others look loses what it holds.
+        self.rest = Some(self.rests.next(trouble, Instant::now()).min(LOOK));
     }
 
     async fn attempt(&mut self) -> Result<bool, kube::Error> {

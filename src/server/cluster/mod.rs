@@ -12,6 +12,7 @@ mod namespaces;
 mod policies;
 mod status;
 mod synced_kinds;
+mod troubles;
 mod watches;
 mod webhook_rules;
 
@@ -34,6 +35,8 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+use troubles::Troubles;
+
 pub use access::AccessError;
 pub use doctor::{DoctorOptions, examine};
 pub(super) use namespaces::fetch_namespace;
@@ -42,6 +45,11 @@ pub use webhook_rules::WebhookRules;
 
 /// A shutdown waits no longer than this for the API server.
 const RELEASE_LIMIT: Duration = Duration::from_secs(4);
+/// Who does not take a connection, with TLS, by then is not there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A connection on which nothing comes for so long, though an answer is due, is taken for dead. A watch, whose end may be
+/// that far away, hears a bookmark every minute.
+const SILENCE_LIMIT: Duration = Duration::from_secs(150);
 /// Names this process in the API server's record of who set which field, and in Events.
 const FIELD_MANAGER: &str = "admit";
 
@@ -62,7 +70,7 @@ pub struct ClusterOptions {
 
 /// The loops that keep the process and the cluster in step, and what they work with.
 pub(super) struct Loops {
-    pub(super) client: Client,
+    pub(super) clients: Clients,
     pub(super) options: ClusterOptions,
     pub(super) webhook_rules: WebhookRules,
     pub(super) snapshots: Arc<SnapshotHandle>,
@@ -88,16 +96,19 @@ impl Released {
 }
 
 /// Clients of the API server.
+#[derive(Clone)]
 pub(super) struct Clients {
     /// Asks again when the API server is too busy.
     pub(super) patient: Client,
-    /// Says at once what the API server said.
+    /// Says at once what the API server said: for those who have rests of their own, or no time.
     pub(super) hasty: Client,
+    /// What is wrong with it, as all who ask have found.
+    troubles: Arc<Troubles>,
 }
 
 /// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
 pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeError> {
-    let mut config = match &options.kubeconfig {
+    let mut config: Config = match &options.kubeconfig {
         Some(path) => {
             let failed = |error| ServeError::Client(format!("--kubeconfig {}: {error}", path.display()));
             let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
@@ -108,20 +119,23 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeEr
             ServeError::Client(format!("no in-cluster configuration: {error}; {help}"))
         })?,
     };
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
     let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
     let patient = client(config.clone())?;
     config.default_retry = false;
-    Ok(Clients { patient, hasty: client(config)? })
+    Ok(Clients { patient, hasty: client(config)?, troubles: Arc::default() })
 }
 
 /// Keeps certificates for ever, and says when there is one that the API server trusts.
 pub(super) async fn keep_certificates(
-    client: Client,
+    clients: Clients,
     options: RotationOptions,
     certificates: Certificates,
     ready: watch::Sender<bool>,
 ) {
-    certificates::run(client, options, certificates, ready).await;
+    certificates::run(clients, options, certificates, ready).await;
 }
 
 impl Loops {
@@ -134,10 +148,11 @@ impl Loops {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let namespace = self.options.pod_namespace.clone();
+        let Clients { patient, hasty, troubles } = self.clients.clone();
         let (synced_sender, synced) = watch::channel(synced_kinds::SyncedKinds::default());
-        let feed =
-            feed::Feed::new(self.client.clone(), namespace, sender, crd_sender, synced_sender, self.metrics.clone());
-        let events = events::run(self.client.clone(), self.options.clone(), self.snapshots.clone());
+        let metrics = self.metrics.clone();
+        let feed = feed::Feed::new(hasty, namespace, sender, crd_sender, synced_sender, metrics, troubles);
+        let events = events::run(patient.clone(), self.options.clone(), self.snapshots.clone());
         let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
             tasks.extend(self.generate(crds.clone(), released.clone()));
@@ -150,7 +165,7 @@ impl Loops {
         }
         // Every process, whatever else it does: the one that aggregates says so of all.
         let statuses = status::PodStatuses {
-            client: self.client.clone(),
+            clients: self.clients,
             options: self.options.clone(),
             snapshots: self.snapshots,
             reports: self.reports,
@@ -159,7 +174,7 @@ impl Loops {
             released,
         };
         tasks.push(("status loop", Box::pin(statuses.run())));
-        let events = admission_events::run(self.client, self.options, self.metrics, self.admission_events);
+        let events = admission_events::run(patient, self.options, self.metrics, self.admission_events);
         tasks.push(("loop of Events on violations", Box::pin(events)));
         (tasks, Released(all_released))
     }
@@ -167,37 +182,37 @@ impl Loops {
     /// One replica writes the CRDs of constraints.
     fn generate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
         let (held, hold) = self.hold("admit-generate", released);
-        let (client, snapshots, reports) = (self.client.clone(), self.snapshots.clone(), self.reports.clone());
-        let work = move || constraint_crds::run(client.clone(), snapshots.clone(), reports.clone(), crds.clone());
+        let (clients, snapshots, reports) = (self.clients.clone(), self.snapshots.clone(), self.reports.clone());
+        let work = move || constraint_crds::run(clients.clone(), snapshots.clone(), reports.clone(), crds.clone());
         vec![("generate lease", hold), ("constraint CRD loop", Box::pin(lease::while_held(held, work)))]
     }
 
     /// The rules of the webhook. From here on, reports are handed on once the rules let through what they are about.
     fn keep_rules(&mut self, released: mpsc::Sender<()>) -> Tasks {
-        let (client, options) = (self.client.clone(), self.webhook_rules.clone());
+        let (clients, options) = (self.clients.clone(), self.webhook_rules.clone());
         if !options.are_narrowed {
-            return vec![("restoration of webhook rules", Box::pin(webhook_rules::restore(client, options)))];
+            return vec![("restoration of webhook rules", Box::pin(webhook_rules::restore(clients, options)))];
         }
         let (told, reports) = watch::channel(Report::default());
         let reports = std::mem::replace(&mut self.reports, reports);
         let (held, hold) = self.hold("admit-webhook-rules", released);
-        let work = webhook_rules::run(client, options, self.snapshots.clone(), reports, told, held);
+        let work = webhook_rules::run(clients, options, self.snapshots.clone(), reports, told, held);
         vec![("webhook rules lease", hold), ("loop of webhook rules", Box::pin(work))]
     }
 
     /// One replica gathers in statuses what all of them say.
     fn aggregate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
         let (held, hold) = self.hold("admit-status", released);
-        let (client, options, reports) = (self.client.clone(), self.options.clone(), self.reports.clone());
-        let aggregator = status::Aggregator { client, options, reports, crds };
+        let (clients, options, reports) = (self.clients.clone(), self.options.clone(), self.reports.clone());
+        let aggregator = status::Aggregator { clients, options, reports, crds };
         let work = move || aggregator.clone().run();
         vec![("status lease", hold), ("loop of statuses of all", Box::pin(lease::while_held(held, work)))]
     }
 
     fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {
         let (sender, held) = watch::channel(false);
-        let (client, options) = (self.client.clone(), self.options.clone());
-        let task = lease::hold(client, options, name, sender, self.shutdown.clone(), released);
+        let (clients, options) = (self.clients.clone(), self.options.clone());
+        let task = lease::hold(clients, options, name, sender, self.shutdown.clone(), released);
         (held, Box::pin(task))
     }
 }

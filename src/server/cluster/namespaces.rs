@@ -7,6 +7,7 @@ use kube::core::Status;
 use kube::{Client, Error};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::troubles::chain;
 use super::{to_object, watches};
 use crate::model::object::Object;
 
@@ -53,18 +54,4 @@ fn text_of(status: &Status, name: &str) -> String {
         false if message.contains(name) => message.to_owned(),
         false => format!("namespaces {name:?}: {message} (code {})", status.code),
     }
-}
-
-/// An error and what caused it, as far as that is not said already.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,6 +1,8 @@
 //! One resource type, watched for ever: lists when it must, says so as a whole, never gives up.
 
-use std::time::Duration;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
@@ -11,11 +13,8 @@ use kube::{Client, ResourceExt};
 use tracing::warn;
 
 use super::to_object;
+use super::troubles::{Rests, Trouble, Troubles, chain, status_of};
 use crate::model::object::{Object, ObjectKey};
-
-/// First rest after a failure; doubles up to [`LONGEST_PAUSE`].
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a watch says.
 #[derive(Clone, Debug)]
@@ -48,24 +47,30 @@ pub(super) struct Failure {
     pub(super) count: u32,
 }
 
+impl Failure {
+    pub(super) fn of(error: &(dyn Error + 'static), count: u32) -> Self {
+        let status = status_of(error);
+        // The API server's own words, where there are some.
+        let message = status.map_or_else(|| chain(error), |status| status.message.clone());
+        Self { code: status.map(|status| status.code), message, count }
+    }
+}
+
 /// Watches a resource in all namespaces.
 pub(super) fn watch(
     client: Client,
     resource: ApiResource,
     labels: Option<&str>,
+    troubles: Arc<Troubles>,
 ) -> BoxStream<'static, Result<Watched, Failure>> {
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut config = watcher::Config::default();
     if let Some(labels) = labels {
         config = config.labels(labels);
     }
-    let state = State {
-        events: watcher::watcher(api, config).boxed(),
-        resource,
-        listed: Vec::new(),
-        failures: 0,
-        rest: Duration::ZERO,
-    };
+    let events = watcher::watcher(api, config).boxed();
+    let rests = Rests::default();
+    let state = State { events, resource, listed: Vec::new(), failures: 0, rest: Duration::ZERO, rests, troubles };
     unfold(state, |mut state| async move {
         let watched = state.next().await?;
         Some((watched, state))
@@ -81,6 +86,8 @@ struct State {
     failures: u32,
     /// Before the next attempt.
     rest: Duration,
+    rests: Rests,
+    troubles: Arc<Troubles>,
 }
 
 impl State {
@@ -114,14 +121,11 @@ impl State {
     }
 
     fn fail(&mut self, error: &watcher::Error) -> Failure {
-        self.rest = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
+        let trouble = Trouble::of(error);
+        self.troubles.failed("watch", &self.resource.plural, trouble, error);
+        self.rest = self.rests.next(trouble, Instant::now());
         self.failures = self.failures.saturating_add(1);
-        // Ever more rarely: it may go on for days.
-        if self.failures.is_power_of_two() {
-            let (resource, failures) = (&self.resource.plural, self.failures);
-            warn!(resource, failures, %error, "watch failed; trying again");
-        }
-        Failure { code: code(error), message: text(error), count: self.failures }
+        Failure::of(error, self.failures)
     }
 
     fn read(&self, object: DynamicObject) -> Option<Object> {
@@ -133,31 +137,5 @@ impl State {
                 None
             }
         }
-    }
-}
-
-fn client_error(error: &watcher::Error) -> Option<&kube::Error> {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => Some(error),
-        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => None,
-    }
-}
-
-fn code(error: &watcher::Error) -> Option<u16> {
-    match (error, client_error(error)) {
-        (watcher::Error::WatchError(status), _) => Some(status.code),
-        (_, Some(kube::Error::Api(status))) => Some(status.code),
-        _ => None,
-    }
-}
-
-/// The API server's own words, where there are some.
-fn text(error: &watcher::Error) -> String {
-    match (error, client_error(error)) {
-        (watcher::Error::WatchError(status), _) => status.message.clone(),
-        (_, Some(kube::Error::Api(status))) => status.message.clone(),
-        _ => error.to_string(),
     }
 }

@@ -15,20 +15,22 @@
 //! than all others of that kind, is known within [`DISCOVERY_PAUSE`].
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::discovery::v2::{APIGroupDiscoveryList, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::FIELD_MANAGER;
 use super::certificates::watch_one;
+use super::troubles::{Rests, Trouble, Troubles};
 use super::watches::resource;
+use super::{Clients, FIELD_MANAGER};
 use crate::model::api::{CONSTRAINTS_GROUP, Match, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, Object};
 use crate::policy::snapshot::SnapshotHandle;
@@ -43,8 +45,9 @@ const ANNOTATION: &str = "admit.gatekeeper.sh/rules-as-applied";
 const DISCOVERY_PAUSE: Duration = Duration::from_secs(30);
 /// The longest that the API server is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often a write that may not be left out is tried, and the rest between.
-const TRIES: u32 = 10;
+/// A report is held back no longer than this while the rules that it needs cannot be written, and one more attempt.
+const HOLD_BACK: Duration = Duration::from_secs(2);
+/// After a change.
 const REST: Duration = Duration::from_millis(200);
 /// How often it is looked, without the flag, whether there are rules to restore.
 const RESTORE_PAUSE: Duration = Duration::from_secs(60);
@@ -63,15 +66,15 @@ pub struct WebhookRules {
 
 /// Narrows for ever. Each report is handed on when the rules let through what it is about.
 pub(super) async fn run(
-    client: Client,
+    clients: Clients,
     options: WebhookRules,
     snapshots: Arc<SnapshotHandle>,
     mut reports: watch::Receiver<Report>,
     told: watch::Sender<Report>,
     mut held: watch::Receiver<bool>,
 ) {
-    let mut keeper = Keeper::new(client, options);
-    let mut seen = watch_one(keeper.api.clone(), &keeper.options.configuration);
+    let mut keeper = Keeper::new(clients, options);
+    let mut seen = watch_one(keeper.api.clone(), &keeper.options.configuration, &keeper.troubles);
     let mut is_new = true;
     // Rules may be narrow from before; what is reported first must not come before that is known.
     keeper.look_again().await;
@@ -98,10 +101,10 @@ pub(super) async fn run(
 }
 
 /// Restores for ever what a process with the flag has narrowed.
-pub(super) async fn restore(client: Client, options: WebhookRules) {
-    let mut keeper = Keeper::new(client, options);
+pub(super) async fn restore(clients: Clients, options: WebhookRules) {
+    let mut keeper = Keeper::new(clients, options);
     loop {
-        match keeper.api.get_opt(&keeper.options.configuration).await {
+        match keeper.look().await {
             Ok(found) => {
                 keeper.see(found);
                 keeper.restore_once().await;
@@ -163,6 +166,8 @@ struct Keeper {
     asked: Option<Instant>,
     /// Rules to narrow to, and since when.
     pending: Option<(Rules, Instant)>,
+    troubles: Arc<Troubles>,
+    rests: Rests,
 }
 
 /// The rules of the webhook now, and how they were applied.
@@ -174,10 +179,12 @@ struct Current {
 }
 
 impl Keeper {
-    fn new(client: Client, options: WebhookRules) -> Self {
+    fn new(clients: Clients, options: WebhookRules) -> Self {
+        let Clients { hasty: client, troubles, .. } = clients;
         let kind = ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations");
         let api = Api::all_with(client.clone(), &resource("admissionregistration.k8s.io", "v1", kind.0, kind.1));
-        Self { client, api, options, found: None, known: None, asked: None, pending: None }
+        let rests = Rests::default();
+        Self { client, api, options, found: None, known: None, asked: None, pending: None, troubles, rests }
     }
 
     fn see(&mut self, found: Option<DynamicObject>) {
@@ -188,13 +195,14 @@ impl Keeper {
     async fn act(&mut self, interests: &[Interest], is_held: bool) -> Duration {
         if self.asked.is_none_or(|asked| asked.elapsed() >= DISCOVERY_PAUSE) {
             // What was known stays known while the API server does not answer: little is new there then.
-            if let Some(answer) = discover(&self.client).await {
+            if let Some(answer) = discover(&self.client, &self.troubles).await {
                 self.known = answer;
             }
             self.asked = Some(Instant::now());
         }
         let needs = needs(interests, self.known.as_ref());
-        for _ in 0..TRIES {
+        let begun = Instant::now();
+        loop {
             let Some(current) = self.current() else { return DISCOVERY_PAUSE };
             let wanted = current.applied_rules.narrowed(&needs);
             if current.rules.cover(&wanted) {
@@ -202,13 +210,14 @@ impl Keeper {
             }
             let wider = if wanted == current.applied_rules { wanted } else { current.rules.and(&wanted) };
             self.pending = None;
-            if self.write(&current, &wider, "webhook rules widened").await {
-                continue;
+            let Err(trouble) = self.write(&current, &wider, "webhook rules widened").await else { continue };
+            let rest = self.rests.next(trouble, Instant::now());
+            if begun.elapsed() + rest > HOLD_BACK {
+                return rest;
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(rest).await;
             self.look_again().await;
         }
-        REST
     }
 
     /// Writes narrower rules when they have been wanted for long enough.
@@ -226,16 +235,19 @@ impl Keeper {
             return rest.clamp(REST, DISCOVERY_PAUSE);
         }
         // The watch tells what became of it.
-        if !self.write(current, &wanted, "webhook rules narrowed").await {
-            self.look_again().await;
+        match self.write(current, &wanted, "webhook rules narrowed").await {
+            Ok(()) => REST,
+            Err(trouble) => {
+                self.look_again().await;
+                self.rests.next(trouble, Instant::now())
+            }
         }
-        REST
     }
 
     async fn restore_once(&mut self) {
         let Some(current) = self.current().filter(|current| current.is_remembered) else { return };
         let patch = json!({"rules": current.applied, "name": WEBHOOK});
-        if self.patch(&patch, &Value::Null).await {
+        if self.patch(&patch, &Value::Null).await.is_ok() {
             info!(name = self.options.configuration, "webhook rules restored to how they were applied");
         }
     }
@@ -257,18 +269,15 @@ impl Keeper {
         Some(Current { rules, applied, applied_rules, is_remembered })
     }
 
-    /// Whether it was written.
-    async fn write(&mut self, current: &Current, rules: &Rules, what: &'static str) -> bool {
+    async fn write(&mut self, current: &Current, rules: &Rules, what: &'static str) -> Result<(), Trouble> {
         let value = if *rules == current.applied_rules { current.applied.clone() } else { rules.to_value() };
-        let written = self.patch(&json!({"name": WEBHOOK, "rules": value}), &current.applied.to_string().into()).await;
-        if written {
-            info!(name = self.options.configuration, rules = %value, "{what}");
-        }
-        written
+        self.patch(&json!({"name": WEBHOOK, "rules": value}), &current.applied.to_string().into()).await?;
+        info!(name = self.options.configuration, rules = %value, "{what}");
+        Ok(())
     }
 
     /// Merged by the names of webhooks, and refused when the object is not the one that we have seen.
-    async fn patch(&mut self, webhook: &Value, annotation: &Value) -> bool {
+    async fn patch(&mut self, webhook: &Value, annotation: &Value) -> Result<(), Trouble> {
         let version = self.found.as_ref().and_then(ResourceExt::resource_version);
         let metadata = json!({"resourceVersion": version, "annotations": {ANNOTATION: annotation}});
         let patch = Patch::Strategic(json!({"metadata": metadata, "webhooks": [webhook]}));
@@ -277,25 +286,39 @@ impl Keeper {
         match tokio::time::timeout(PATIENCE, self.api.patch(name, &parameters, &patch)).await {
             Ok(Ok(object)) => {
                 self.found = Some(object);
-                return true;
+                Ok(())
             }
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
-            Ok(Err(error)) => warn!(name, %error, "failed to write webhook rules; trying again"),
-            Err(_) => warn!(name, "the API server did not answer about webhook rules in time; trying again"),
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Trouble::Broken),
+            Ok(Err(error)) => Err(self.failed(Trouble::of_request(&error), &error)),
+            Err(elapsed) => Err(self.failed(Trouble::Unreachable, &elapsed)),
         }
-        false
+    }
+
+    fn failed(&self, trouble: Trouble, error: &(dyn Error + 'static)) -> Trouble {
+        self.troubles.failed("writing webhook rules", &self.options.configuration, trouble, error);
+        trouble
     }
 
     async fn look_again(&mut self) {
-        if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, self.api.get_opt(&self.options.configuration)).await {
+        if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, self.look()).await {
             self.found = found;
         }
+    }
+
+    /// By a list: to watch it, that right is needed anyway.
+    async fn look(&self) -> Result<Option<DynamicObject>, kube::Error> {
+        let only = ListParams::default().fields(&format!("metadata.name={}", self.options.configuration));
+        Ok(self.api.list(&only).await?.items.pop())
     }
 }
 
 /// All resources and subresources that the API server has; `Some(None)` when it is not sure that these are all, `None`
 /// without an answer.
-async fn discover(client: &Client) -> Option<Option<BTreeSet<Known>>> {
+async fn discover(client: &Client, troubles: &Troubles) -> Option<Option<BTreeSet<Known>>> {
+    let failed = |trouble, error: &(dyn Error + 'static)| {
+        troubles.failed("asking which kinds there are", "apis", trouble, error);
+        None
+    };
     let asked =
         async { futures::try_join!(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated()) };
     match tokio::time::timeout(PATIENCE, asked).await {
@@ -309,14 +332,8 @@ async fn discover(client: &Client) -> Option<Option<BTreeSet<Known>>> {
                 core
             }))
         }
-        Ok(Err(error)) => {
-            warn!(%error, "failed to ask which kinds there are; trying again");
-            None
-        }
-        Err(_) => {
-            warn!("the API server did not say in time which kinds there are; trying again");
-            None
-        }
+        Ok(Err(error)) => failed(Trouble::of_request(&error), &error),
+        Err(elapsed) => failed(Trouble::Unreachable, &elapsed),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
@@ -45,6 +45,8 @@ pub fn initialize(level: Level, format: LogFormat, file: Option<File>) {
     // Libraries are noisy about what is normal to them (lost watches, closed connections).
     let libraries = level.min(Level::WARN);
     let filter = Targets::new().with_target("admit", level).with_default(libraries);
+    // Lines for every request that failed; whoever asked says what there is to say, once.
+    let filter = filter.with_target("kube_client", LevelFilter::OFF).with_target("kube_runtime", LevelFilter::OFF);
     // Another subscriber may be there already, in tests.
     let _ = registry().with(JsonLines { format, file }.with_filter(filter)).try_init();
 }

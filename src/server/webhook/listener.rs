@@ -1,12 +1,26 @@
 //! The TLS accept loop: one task a connection, a bound on handshakes, connections drained at shutdown.
+//!
+//! ```text
+//! SIGTERM   leaving   all are served as ever; over HTTP/1.1 with `Connection: close`, so that clients go elsewhere
+//! + delay   stop      HTTP/2: GOAWAY, and whatever was sent before the client has it is answered
+//! + a moment          no new connections; HTTP/1.1: connections without a request in flight are closed
+//! ```
+//!
+//! So a client that goes elsewhere when told loses no request. One exception is in HTTP/1.1 itself: a connection that was
+//! idle for the whole delay may be closed at the very moment in which a request is sent on it.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
@@ -23,6 +37,8 @@ use crate::server::{ListenAddress, ServeError};
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Rest after a failed accept: the process is out of file descriptors, and trying at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long those are still served, after the stop, who were on their way when it came.
+const LAST_CALL: Duration = Duration::from_millis(200);
 
 /// The oldest version of TLS to accept. Versions before 1.2 are asked for by old manifests; 1.2 is what they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,21 +89,36 @@ impl TlsListener {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    pub(super) async fn serve(self, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-        let graceful = GracefulShutdown::new();
+    /// Serves until `stop`, and then until every connection has ended. While the process is `leaving`, answers over
+    /// HTTP/1.1 say so.
+    pub(super) async fn serve(
+        self,
+        listener: TcpListener,
+        router: Router,
+        leaving: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let (open, _) = watch::channel(());
+        let mut told = stop.clone();
+        let last_call = async move {
+            stopped(&mut told).await;
+            tokio::time::sleep(LAST_CALL).await;
+        };
+        tokio::pin!(last_call);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = &mut last_call => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection =
-                        serve_connection(self.acceptor.clone(), stream, router.clone(), graceful.watcher());
+                    let (acceptor, router, is_open) = (self.acceptor.clone(), router.clone(), open.subscribe());
+                    let ends = Ends { leaving: leaving.clone(), stop: stop.clone() };
                     tokio::spawn(async move {
-                        if let Err(error) = connection.await {
+                        if let Err(error) = serve_connection(acceptor, stream, router, ends).await {
                             debug!(%peer, %error, "connection ended");
                         }
+                        drop(is_open);
                     });
                 }
                 Err(error) => {
@@ -97,19 +128,61 @@ impl TlsListener {
             }
         }
         drop(listener);
-        graceful.shutdown().await;
+        open.closed().await;
     }
+}
+
+/// What a connection is told of the end.
+struct Ends {
+    leaving: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 }
 
 async fn serve_connection(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ends: Ends,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let stream = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await??;
+    let agreed = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     let builder = Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    watcher.watch(connection.into_owned()).await
+    // Who has not said which version it speaks is listened to; but then a stop may come before it has said it.
+    let builder = match agreed.as_deref() {
+        Some(b"h2") => builder.http2_only(),
+        Some(_) => builder.http1_only(),
+        None => builder,
+    };
+    let Ends { leaving, mut stop } = ends;
+    let inner = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let is_old = request.version() < Version::HTTP_2;
+        let (answer, leaving) = (inner.call(request), leaving.clone());
+        async move {
+            let mut response = answer.await?;
+            if is_old && *leaving.borrow() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let goodbye = async {
+        stopped(&mut stop).await;
+        if agreed.as_deref() != Some(b"h2") {
+            tokio::time::sleep(LAST_CALL).await;
+        }
+    };
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = goodbye => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Whoever cannot be told any more is told by that.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }

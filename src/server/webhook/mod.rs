@@ -28,6 +28,12 @@ pub(super) use namespaces::Namespaces;
 pub use report::ReportOptions;
 pub(super) use report::Reporter;
 
+/// The policies in force, and whether they are known yet.
+pub(super) struct Policies {
+    pub(super) snapshots: Arc<SnapshotHandle>,
+    pub(super) are_known: watch::Receiver<bool>,
+}
+
 /// The webhook of a process that has one, ready to serve.
 pub(super) struct Webhook {
     router: Router,
@@ -38,7 +44,7 @@ impl Webhook {
     pub(super) fn new(
         options: &ServeOptions,
         certificates: Certificates,
-        snapshots: Arc<SnapshotHandle>,
+        policies: Policies,
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
@@ -46,9 +52,18 @@ impl Webhook {
     ) -> Result<Self, ServeError> {
         let mut router = Router::new();
         if options.operations.has(Operation::Webhook) {
+            let Policies { snapshots, are_known } = policies;
             let admission =
                 Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter, traces));
-            router = router.route("/v1/admit", post(move |request| async move { admission.handle(request).await }));
+            let judge = move |request| {
+                let (admission, are_known) = (Arc::clone(&admission), are_known.clone());
+                async move {
+                    // Whoever does not know the policies yet would allow everything.
+                    let are_known = *are_known.borrow();
+                    if are_known { admission.handle(request).await } else { wire::not_ready() }
+                }
+            };
+            router = router.route("/v1/admit", post(judge));
         }
         let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
         router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
@@ -58,8 +73,13 @@ impl Webhook {
         Ok(Self { router, tls: listener::TlsListener::new(certificates, options.tls_min_version, clients)? })
     }
 
-    /// Serves until told to stop, then lets requests in flight finish.
-    pub(super) async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) {
-        self.tls.serve(listener, self.router, stop).await;
+    /// Serves until told to stop, then lets requests in flight finish. Clients are sent elsewhere from `leaving` on.
+    pub(super) async fn serve(
+        self,
+        listener: TcpListener,
+        leaving: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+    ) {
+        self.tls.serve(listener, self.router, leaving, stop).await;
     }
 }

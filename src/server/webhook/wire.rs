@@ -2,6 +2,7 @@
 //!
 //! Whatever an API server can send is answered with a verdict, so that no failure policy is ever asked: a request that
 //! is too large or nests too deep is refused, not failed. What no API server sends gets an HTTP error, with the same body.
+//! The exception is a process that does not know the policies yet, which is not ready and is not to be asked.
 
 use std::time::Duration;
 
@@ -85,6 +86,12 @@ fn parse_duration(text: &str) -> Option<Duration> {
         return milliseconds.parse().ok().map(Duration::from_millis);
     }
     text.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+/// What every request gets until the policies are known: as if nobody were there, so that the failure policy decides.
+pub(super) fn not_ready() -> Response {
+    let text = "policies are still being loaded, so nothing can be judged yet; see /readyz and the log\n";
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
 /// Any path that is no endpoint.

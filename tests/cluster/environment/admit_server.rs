@@ -46,14 +46,34 @@ impl AdmitServer {
 
     /// The error says why the server is not ready, with the end of its log.
     pub(crate) fn try_start(environment: &Environment, arguments: &[&str]) -> Result<Self, String> {
+        let (pod_name, certificates) = Self::names(environment);
+        with_free_ports(|| {
+            let mut admit = Self::spawn(environment, arguments, &pod_name, &certificates)?;
+            let health_port = admit.health_port;
+            admit.server.wait_until_ready(START, || answers_ready(health_port)).map_err(|error| error.of("admit"))?;
+            Ok(admit)
+        })
+    }
+
+    /// Does not wait until it is ready.
+    #[track_caller]
+    pub(crate) fn begin(environment: &Environment, arguments: &[&str]) -> Self {
+        let (pod_name, certificates) = Self::names(environment);
+        match with_free_ports(|| Self::spawn(environment, arguments, &pod_name, &certificates)) {
+            Ok(server) => server,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    fn names(environment: &Environment) -> (String, PathBuf) {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let pod_name = format!("admit-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let certificates = environment.directory(&pod_name);
         environment.certificates(&certificates);
-        with_free_ports(|| Self::start_once(environment, arguments, &pod_name, &certificates))
+        (pod_name, certificates)
     }
 
-    fn start_once(
+    fn spawn(
         environment: &Environment,
         arguments: &[&str],
         pod_name: &str,
@@ -61,7 +81,7 @@ impl AdmitServer {
     ) -> Result<Self, NotReady> {
         let free_port = || free_port().map_err(NotReady::new);
         let (port, health_port, prometheus_port) = (free_port()?, free_port()?, free_port()?);
-        let mut command = Reaper::command(env!("CARGO_BIN_EXE_admit"));
+        let mut command = Reaper::command(program());
         command
             .args(["serve", "--host=127.0.0.1"])
             .arg(format!("--port={port}"))
@@ -69,22 +89,22 @@ impl AdmitServer {
             .arg(format!("--prometheus-port={prometheus_port}"))
             .arg(format!("--cert-dir={}", certificates.display()))
             .arg(format!("--disable-cert-rotation={}", !keeps_certificates(arguments)))
-            .arg(format!("--kubeconfig={}", environment.kubeconfig(User::Admit).display()))
             .args(arguments)
             .env("POD_NAME", pod_name)
             .env("POD_NAMESPACE", ADMIT_NAMESPACE);
+        if !arguments.iter().any(|argument| argument.starts_with("--kubeconfig=")) {
+            command.arg(format!("--kubeconfig={}", environment.kubeconfig(User::Admit).display()));
+        }
         let log = certificates.with_extension("log");
         let server = Server::start(&environment.reaper, &mut command, log).map_err(NotReady::new)?;
-        let mut admit = Self {
+        Ok(Self {
             server,
             port,
             health_port,
             prometheus_port,
             certificates: certificates.to_owned(),
             pod_name: pod_name.to_owned(),
-        };
-        admit.server.wait_until_ready(START, || answers_ready(health_port)).map_err(|error| error.of("admit"))?;
-        Ok(admit)
+        })
     }
 
     /// What it has written to stdout and stderr.
@@ -96,6 +116,20 @@ impl AdmitServer {
         answers_ready(self.health_port)
     }
 
+    /// What `/readyz` says; empty where nobody listens (yet).
+    pub(crate) fn readiness(&self) -> String {
+        http_get(self.health_port, "/readyz").map(|(_, body)| body).unwrap_or_default()
+    }
+
+    /// Processor time that it has used.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let line = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap_or_default();
+        let fields: Vec<&str> = line.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().filter_map(|index| fields.get(*index)?.parse::<u64>().ok()).sum();
+        // A hundred a second, on every Linux there is.
+        Duration::from_millis(ticks * 10)
+    }
+
     /// The page of metrics.
     pub(crate) fn metrics(&self) -> String {
         let (status, body) = http_get(self.prometheus_port, "/metrics").expect("an answer on /metrics");
@@ -105,6 +139,11 @@ impl AdmitServer {
 
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
         self.server.ended()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn ask_to_end(&mut self) {
+        self.server.signal("TERM");
     }
 
     /// SIGTERM, and what the process ended with; SIGKILL after the grace that the kubelet grants.
@@ -124,11 +163,16 @@ impl Drop for AdmitServer {
     }
 }
 
+/// For measuring, the environment may name another build.
+fn program() -> PathBuf {
+    std::env::var_os("ADMIT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_admit").into()).into()
+}
+
 fn keeps_certificates(arguments: &[&str]) -> bool {
     arguments.iter().any(|argument| argument.starts_with("--cert-service-name"))
 }
 
-fn answers_ready(health_port: u16) -> bool {
+pub(crate) fn answers_ready(health_port: u16) -> bool {
     http_get(health_port, "/readyz").is_ok_and(|(status, _)| status == 200)
 }
 

@@ -161,14 +161,23 @@ impl Server {
 
     /// SIGTERM, as the kubelet sends it; SIGKILL where that does not help within `grace`.
     pub(crate) fn terminate(&mut self, grace: Duration) -> Option<ExitStatus> {
-        if self.ended().is_none() {
-            // The standard library knows no signal but SIGKILL.
-            let _ = Command::new("sh").args(["-c", "kill -s TERM $0", &self.child.id().to_string()]).status();
-        }
+        self.signal("TERM");
         if !wait_until(grace, || self.ended().is_some()) {
             self.kill();
         }
         self.ended
+    }
+
+    /// Sends a signal, by its name without `SIG`, unless it has ended.
+    pub(crate) fn signal(&mut self, name: &str) {
+        if self.ended().is_none() {
+            // The standard library knows no signal but SIGKILL.
+            let _ = Command::new("sh").args(["-c", "kill -s $1 $0", &self.child.id().to_string(), name]).status();
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL: what a crash looks like from outside.

@@ -1,6 +1,17 @@
 //! etcd and kube-apiserver as plain processes on loopback.
 
-use std::{fs, net::TcpStream, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::json;
 
 use super::{
     User,
@@ -11,6 +22,8 @@ use super::{
 
 /// Takes about 5 s; but something may compile beside it.
 const START: Duration = Duration::from_secs(120);
+/// What admit has asked for, one JSON object a line, next to the files that kube-apiserver reads.
+pub(crate) const AUDIT_LOG: &str = "audit.log";
 
 pub(crate) fn start_etcd(reaper: &Arc<Reaper>, binaries: &Binaries) -> Result<(Server, u16), NotReady> {
     let port = free_port().map_err(NotReady::new)?;
@@ -34,19 +47,35 @@ pub(crate) fn start_etcd(reaper: &Arc<Reaper>, binaries: &Binaries) -> Result<(S
     Ok((server, port))
 }
 
-/// `ready` is asked with the server's port.
+/// What one kube-apiserver after another needs, to be the same to its clients.
+pub(crate) struct Place {
+    pub(crate) etcd_port: u16,
+    pub(crate) port: u16,
+    /// See [`write_files`].
+    pub(crate) files: PathBuf,
+    /// Another one is another cluster, without any objects.
+    pub(crate) generation: AtomicUsize,
+}
+
+impl Place {
+    /// Of all keys in etcd.
+    pub(crate) fn prefix(&self) -> String {
+        format!("/cluster-{}", self.generation.load(Ordering::Relaxed))
+    }
+}
+
 pub(crate) fn start_kube_apiserver(
     reaper: &Arc<Reaper>,
     binaries: &Binaries,
-    etcd_port: u16,
-    files: &Path,
-    ready: impl Fn(u16) -> bool,
-) -> Result<(Server, u16), NotReady> {
-    let port = free_port().map_err(NotReady::new)?;
+    place: &Place,
+    ready: impl Fn() -> bool,
+) -> Result<Server, NotReady> {
+    let Place { etcd_port, port, files, .. } = place;
     let mut command = Reaper::command(&binaries.kube_apiserver);
     let file = |flag: &str, name: &str| format!("--{flag}={}", files.join(name).display());
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
+        .arg(format!("--etcd-prefix={}", place.prefix()))
         .arg(format!("--secure-port={port}"))
         .arg("--bind-address=127.0.0.1")
         .arg("--endpoint-reconciler-type=none") // an endpoint on loopback is refused, again and again
@@ -59,11 +88,13 @@ pub(crate) fn start_kube_apiserver(
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg(file("token-auth-file", "tokens.csv"))
         .arg("--authorization-mode=RBAC")
+        .arg(file("audit-policy-file", "audit-policy.yaml"))
+        .arg(file("audit-log-path", AUDIT_LOG))
         .arg("--disable-admission-plugins=ServiceAccount"); // its tokens come from kube-controller-manager
     let log = reaper.directory().join(format!("kube-apiserver-{port}.log"));
     let mut server = Server::start(reaper, &mut command, log).map_err(NotReady::new)?;
-    server.wait_until_ready(START, || ready(port)).map_err(|error| error.of("kube-apiserver"))?;
-    Ok((server, port))
+    server.wait_until_ready(START, ready).map_err(|error| error.of("kube-apiserver"))?;
+    Ok(server)
 }
 
 /// Everything that [`start_kube_apiserver`] reads from `files`.
@@ -71,5 +102,8 @@ pub(crate) fn write_files(files: &Path, authority: &CertificateAuthority) -> Res
     authority.issue(files)?;
     let tokens = User::ALL.map(|user| format!("{0},{1},{1},\"{2}\"\n", user.token(), user.name(), user.groups()));
     fs::write(files.join("tokens.csv"), tokens.concat())?;
+    let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": [User::Admit.name()]}, {"level": "None"}]});
+    fs::write(files.join("audit-policy.yaml"), policy.to_string())?;
     Ok(())
 }

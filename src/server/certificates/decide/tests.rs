@@ -161,6 +161,9 @@ fn a_certificate_of_a_clock_that_was_ahead_is_made_anew() {
     let Step::Make(why) = step(&data, NOW) else { panic!("{:?}", step(&data, NOW)) };
     assert!(why.contains("tls.crt is not valid before") || why.contains("ca.crt is not valid before"), "{why}");
     assert!(why.contains("clock"), "{why}");
+    // Up to an hour, nobody notices.
+    assert_eq!(step(&made(Second(NOW.0 + 60 * 60)), NOW), Step::Keep);
+    assert!(matches!(step(&made(Second(NOW.0 + 60 * 60 + 1)), NOW), Step::Make(_)));
 }
 
 #[test]

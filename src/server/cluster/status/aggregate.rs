@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Outcome, make};
 use super::conditions::judge;
 use super::departed::{Pods, Renewals, has_others};
 use super::entry::{errors, id};
-use super::{KnownPodStatuses, PodStatusKey, Subject, watch_pod_statuses};
+use super::{KnownPodStatuses, Subject, remove, watch_pod_statuses};
 use crate::model::api::CONSTRAINTS_GROUP;
 use crate::model::object::{Object, ObjectKey};
-use crate::server::cluster::ClusterOptions;
 use crate::server::cluster::feed::KnownCrds;
+use crate::server::cluster::troubles::Trouble;
 use crate::server::cluster::watches::resource;
+use crate::server::cluster::{Clients, ClusterOptions};
 use crate::server::writer::Report;
 
 /// A burst of changes is let pass: a status is written once for all processes.
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 8;
 /// The loop, and what it works with.
 #[derive(Clone)]
 pub(in crate::server::cluster) struct Aggregator {
-    pub(in crate::server::cluster) client: Client,
+    pub(in crate::server::cluster) clients: Clients,
     pub(in crate::server::cluster) options: ClusterOptions,
     pub(in crate::server::cluster) reports: watch::Receiver<Report>,
     pub(in crate::server::cluster) crds: watch::Receiver<KnownCrds>,
@@ -48,7 +48,7 @@ pub(in crate::server::cluster) struct Aggregator {
 impl Aggregator {
     /// Writes for ever.
     pub(in crate::server::cluster) async fn run(mut self) {
-        let mut events = watch_pod_statuses(&self.client, None);
+        let mut events = watch_pod_statuses(&self.clients, None);
         let mut known = KnownPodStatuses::default();
         let mut attempts = Attempts::new(LONGEST_REST);
         let mut renewals = Renewals::default();
@@ -89,7 +89,7 @@ impl Aggregator {
             match new_status(object, of_object, crds.get(&crd) == Some(&true), &clock) {
                 None => attempts.settle(&key, now),
                 Some(status) if attempts.begin(&key, &without_times(&status), now) => {
-                    patches.push(patch(&self.client, object, status));
+                    patches.push(patch(&self.clients, object, status));
                 }
                 Some(_) => {}
             }
@@ -97,7 +97,9 @@ impl Aggregator {
         }
         keys.sort();
         attempts.retain(|key| keys.binary_search(key).is_ok());
-        futures::stream::iter(patches).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        for (key, outcome) in make(patches, AT_ONCE).await {
+            attempts.end(&key, outcome.err(), Instant::now());
+        }
     }
 
     async fn remove_departed(&self, known: &KnownPodStatuses, renewals: &mut Renewals) {
@@ -105,26 +107,21 @@ impl Aggregator {
         if !known.is_settled() || !has_others(known, namespace, &self.options.pod_name) {
             return;
         }
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let pods: Api<Pod> = Api::namespaced(self.clients.hasty.clone(), namespace);
         // What was known before the Pods were listed: who has come since is not taken for gone.
-        let Some(pods) = Pods::list(&pods).await else { return };
+        let pods = match Pods::list(&pods).await {
+            Ok(pods) => pods,
+            Err(error) => {
+                let (work, trouble) = ("looking for processes that are gone", Trouble::of_request(&error));
+                return self.clients.troubles.failed(work, "pods", trouble, &error);
+            }
+        };
         let departed = renewals.departed(known, namespace, &pods, (Instant::now(), Timestamp::now()));
         if departed.is_empty() {
             return;
         }
         info!(statuses = departed.len(), "removing statuses of processes that are gone");
-        let removals = departed.iter().map(|key| self.remove(key));
-        futures::stream::iter(removals.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-    }
-
-    async fn remove(&self, (subject, namespace, name): &PodStatusKey) {
-        let resource = subject.pod_status_resource();
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
-        match api.delete(name, &DeleteParams::default()).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => warn!(name, %error, "failed to remove a status; trying again"),
-        }
+        make(departed.iter().map(|key| remove(&self.clients, key)).collect(), AT_ONCE).await;
     }
 }
 
@@ -171,7 +168,7 @@ fn without_times(status: &Value) -> Value {
 }
 
 /// Changes these fields of an object's status, unless it has changed meanwhile: then the watch brings the newer one.
-async fn patch(client: &Client, object: &Object, status: Value) {
+async fn patch(clients: &Clients, object: &Object, status: Value) -> Outcome<ObjectKey, ()> {
     let gvk = object.gvk();
     let plural = match Subject::of(object) {
         Subject::Template => "constrainttemplates".to_owned(),
@@ -180,15 +177,19 @@ async fn patch(client: &Client, object: &Object, status: Value) {
     };
     let resource = resource(&gvk.group, &gvk.version, &gvk.kind, &plural);
     let api: Api<DynamicObject> = match object.namespace() {
-        "" => Api::all_with(client.clone(), &resource),
-        namespace => Api::namespaced_with(client.clone(), namespace, &resource),
+        "" => Api::all_with(clients.hasty.clone(), &resource),
+        namespace => Api::namespaced_with(clients.hasty.clone(), namespace, &resource),
     };
     // With the version that was read, a status that somebody else wrote meanwhile is not overwritten.
     let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": status});
     match api.patch_status(object.name(), &PatchParams::default(), &Patch::Merge(&patch)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(error)) if error.code == 404 || error.code == 409 => {}
-        Err(error) => warn!(resource = %object.key(), %error, "failed to write the status; trying again"),
+        Ok(_) => (object.key(), Ok(())),
+        Err(kube::Error::Api(error)) if error.code == 404 || error.code == 409 => (object.key(), Ok(())),
+        Err(error) => {
+            let trouble = Trouble::of_request(&error);
+            clients.troubles.failed("writing the status", &plural, trouble, &error);
+            (object.key(), Err(trouble))
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, ListParams};
 use serde_json::Value;
-use tracing::warn;
 
 use super::entry::id;
 use super::names::MANAGED_BY_LABEL;
@@ -33,22 +32,15 @@ pub(super) struct Pods {
 }
 
 impl Pods {
-    /// Asks the API server; `None` when it does not say.
-    pub(super) async fn list(api: &Api<Pod>) -> Option<Self> {
-        match api.list_metadata(&ListParams::default().fields(NOT_ENDED)).await {
-            Ok(list) => {
-                let (mut names, mut uids) = (BTreeSet::new(), BTreeSet::new());
-                for pod in list.items {
-                    names.extend(pod.metadata.name);
-                    uids.extend(pod.metadata.uid);
-                }
-                Some(Self { names, uids })
-            }
-            Err(error) => {
-                warn!(%error, "failed to list Pods; entries of those that are gone stay in statuses");
-                None
-            }
+    /// Asks the API server.
+    pub(super) async fn list(api: &Api<Pod>) -> Result<Self, kube::Error> {
+        let list = api.list_metadata(&ListParams::default().fields(NOT_ENDED)).await?;
+        let mut pods = Self::default();
+        for pod in list.items {
+            pods.names.extend(pod.metadata.name);
+            pods.uids.extend(pod.metadata.uid);
         }
+        Ok(pods)
     }
 }
 

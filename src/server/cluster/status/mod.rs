@@ -20,13 +20,18 @@ mod names;
 mod needs;
 mod pod_statuses;
 
-use futures::stream::{BoxStream, SelectAll, StreamExt};
-use kube::Client;
-use kube::api::ApiResource;
+use std::sync::Arc;
 
+use futures::stream::{BoxStream, SelectAll, StreamExt};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
+
+use super::Clients;
+use super::troubles::Trouble;
 use super::watches::{self, Failure, Watched, resource};
 use crate::model::api::{CONFIG_GROUP, TEMPLATES_GROUP};
 use crate::model::object::Object;
+
+use attempts::Outcome;
 
 pub(super) use aggregate::Aggregator;
 pub(super) use pod_statuses::PodStatuses;
@@ -79,9 +84,10 @@ impl Subject {
 type PodStatusEvents = SelectAll<BoxStream<'static, (Subject, Result<Watched, Failure>)>>;
 
 /// What there is of the three kinds, and every change.
-fn watch_pod_statuses(client: &Client, labels: Option<&str>) -> PodStatusEvents {
+fn watch_pod_statuses(clients: &Clients, labels: Option<&str>) -> PodStatusEvents {
     let streams = Subject::ALL.map(|subject| {
-        let watch = watches::watch(client.clone(), subject.pod_status_resource(), labels);
+        let resource = subject.pod_status_resource();
+        let watch = watches::watch(clients.hasty.clone(), resource, labels, Arc::clone(&clients.troubles));
         watch.map(move |event| (subject, event)).boxed()
     });
     streams.into_iter().collect()
@@ -89,6 +95,22 @@ fn watch_pod_statuses(client: &Client, labels: Option<&str>) -> PodStatusEvents 
 
 /// Names a PodStatus: its kind, namespace and name.
 type PodStatusKey = (Subject, String, String);
+
+/// Removes one. One that is gone is as good.
+async fn remove(clients: &Clients, key: &PodStatusKey) -> Outcome<PodStatusKey, ()> {
+    let (subject, namespace, name) = key;
+    let resource = subject.pod_status_resource();
+    let api: Api<DynamicObject> = Api::namespaced_with(clients.hasty.clone(), namespace, &resource);
+    match api.delete(name, &DeleteParams::default()).await {
+        Ok(_) => (key.clone(), Ok(())),
+        Err(kube::Error::Api(status)) if status.code == 404 => (key.clone(), Ok(())),
+        Err(error) => {
+            let trouble = Trouble::of_request(&error);
+            clients.troubles.failed("removing what a process said", &resource.plural, trouble, &error);
+            (key.clone(), Err(trouble))
+        }
+    }
+}
 
 /// The PodStatus objects that a watch has told of.
 #[derive(Debug, Default)]

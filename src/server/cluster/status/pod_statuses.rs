@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Outcome, make};
 use super::entry::{Remark, SET_ASIDE, entry};
-use super::{KnownPodStatuses, PodStatusKey, Subject, names, needs, watch_pod_statuses};
+use super::{KnownPodStatuses, PodStatusKey, Subject, names, needs, remove, watch_pod_statuses};
 use crate::model::api::CONFIG_NAME;
 use crate::model::object::{Object, ObjectKey};
 use crate::policy::snapshot::{Snapshot, SnapshotHandle};
 use crate::server::cluster::synced_kinds::SyncedKinds;
-use crate::server::cluster::{ClusterOptions, FIELD_MANAGER, to_object};
+use crate::server::cluster::troubles::{Rests, Trouble, chain};
+use crate::server::cluster::{Clients, ClusterOptions, FIELD_MANAGER, to_object};
 use crate::server::writer::{Report, ResourceState};
 
 /// When the process was last seen alive, by itself.
@@ -38,13 +38,15 @@ const BURST: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest rest before writing once more what was refused.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// An API server that has just started refuses everything for a moment.
+const PASSING_REFUSALS: u32 = 4;
 /// Requests at a time; at the end there is little time.
 const AT_ONCE: usize = 8;
 const AT_ONCE_AT_THE_END: usize = 64;
 
 /// The loop, and what it works with.
 pub(in crate::server::cluster) struct PodStatuses {
-    pub(in crate::server::cluster) client: Client,
+    pub(in crate::server::cluster) clients: Clients,
     pub(in crate::server::cluster) options: ClusterOptions,
     pub(in crate::server::cluster) snapshots: Arc<SnapshotHandle>,
     pub(in crate::server::cluster) reports: watch::Receiver<Report>,
@@ -58,17 +60,17 @@ impl PodStatuses {
     /// Writes for ever; until `shutdown`, when it removes what would be left behind.
     pub(in crate::server::cluster) async fn run(self) {
         let owner = tokio::select! {
-            owner = find_pod(&self.client, &self.options) => Some(owner),
+            owner = find_pod(&self.clients, &self.options) => Some(owner),
             () = is_over(self.shutdown.clone()) => None,
         };
         let Some(owner) = owner else {
             drop(self);
             return std::future::pending().await;
         };
-        let Self { client, options, snapshots, mut reports, mut synced, shutdown, released } = self;
-        let mut writer = Writer::new(client, options, owner);
+        let Self { clients, options, snapshots, mut reports, mut synced, shutdown, released } = self;
+        let mut writer = Writer::new(clients, options, owner);
         let labels = format!("{}={}", names::POD_LABEL, writer.options.pod_name);
-        let mut events = watch_pod_statuses(&writer.client, Some(&labels));
+        let mut events = watch_pod_statuses(&writer.clients, Some(&labels));
         let mut look = tokio::time::interval(LOOK);
         let mut aside = BTreeMap::new();
         loop {
@@ -108,10 +110,10 @@ fn set_aside(snapshot: &Snapshot) -> BTreeMap<ObjectKey, String> {
 }
 
 /// The UID of the Pod that this process runs in. Asked until it is answered; `None` when there is none.
-async fn find_pod(client: &Client, options: &ClusterOptions) -> Option<String> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &options.pod_namespace);
+async fn find_pod(clients: &Clients, options: &ClusterOptions) -> Option<String> {
+    let pods: Api<Pod> = Api::namespaced(clients.hasty.clone(), &options.pod_namespace);
     let parameters = ListParams::default().fields(&format!("metadata.name={}", options.pod_name));
-    let mut rest = LOOK;
+    let (mut rests, mut refusals) = (Rests::default(), 0);
     loop {
         match pods.list_metadata(&parameters).await {
             Ok(list) => {
@@ -121,14 +123,17 @@ async fn find_pod(client: &Client, options: &ClusterOptions) -> Option<String> {
                 }
                 return uid;
             }
-            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {
-                warn!(pod = options.pod_name, error = status.message, "may not look for the Pod of this process");
-                return None;
+            Err(error) => {
+                let trouble = Trouble::of_request(&error);
+                refusals += u32::from(!trouble.is_of_all());
+                if refusals > PASSING_REFUSALS {
+                    warn!(pod = options.pod_name, error = chain(&error), "may not look for the Pod of this process");
+                    return None;
+                }
+                clients.troubles.failed("looking for the Pod of this process", "pods", trouble, &error);
+                tokio::time::sleep(rests.next(trouble, Instant::now())).await;
             }
-            Err(error) => warn!(%error, "failed to look for the Pod of this process; trying again"),
         }
-        tokio::time::sleep(rest).await;
-        rest = (rest * 2).min(LONGEST_REST);
     }
 }
 
@@ -164,7 +169,7 @@ impl About {
 }
 
 struct Writer {
-    client: Client,
+    clients: Clients,
     options: ClusterOptions,
     owner: Option<String>,
     known: KnownPodStatuses,
@@ -176,10 +181,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(client: Client, options: ClusterOptions, owner: Option<String>) -> Self {
+    fn new(clients: Clients, options: ClusterOptions, owner: Option<String>) -> Self {
         let (known, attempts) = (KnownPodStatuses::default(), Attempts::new(LONGEST_REST));
         let now = Instant::now();
-        Self { client, options, owner, known, attempts, started: now, renewed: now, unnamed: BTreeSet::new() }
+        Self { clients, options, owner, known, attempts, started: now, renewed: now, unnamed: BTreeSet::new() }
     }
 
     /// When there may be something to do though nothing has changed.
@@ -220,15 +225,12 @@ impl Writer {
             }
         }
         let writes = to_write.into_iter().map(|(key, object)| self.apply(key, object));
-        let written = futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-        let written: Vec<Result<(Subject, Object), String>> = written.collect().await;
-        // One line for all: what keeps one from being written mostly keeps all.
-        let failed = written.iter().filter(|one| one.is_err()).count();
-        if let Some(error) = written.iter().find_map(|one| one.as_ref().err()) {
-            warn!(failed, error, "failed to write statuses of this process; trying again");
+        let written = make(writes.collect(), AT_ONCE).await;
+        for (key, outcome) in written {
+            self.attempts.end(&key, outcome.as_ref().err().copied(), Instant::now());
+            // The watch says so later; until then it would look as if it had to be written again.
+            outcome.into_iter().flatten().for_each(|object| self.known.put(key.0, object));
         }
-        // The watch says so later; until then it would look as if it had to be written again.
-        written.into_iter().flatten().for_each(|(subject, object)| self.known.put(subject, object));
         self.remove(&to_remove, AT_ONCE).await;
     }
 
@@ -264,33 +266,30 @@ impl Writer {
             "status": entry})
     }
 
-    fn api(&self, subject: Subject) -> Api<DynamicObject> {
-        let resource = subject.pod_status_resource();
-        Api::namespaced_with(self.client.clone(), &self.options.pod_namespace, &resource)
-    }
-
-    /// What there is then.
-    async fn apply(&self, key: &PodStatusKey, mut object: Value) -> Result<(Subject, Object), String> {
-        let (subject, namespace, name) = key;
+    /// What there is then, as far as it can be read.
+    async fn apply(&self, key: &PodStatusKey, mut object: Value) -> Outcome<PodStatusKey, Option<Object>> {
+        let (subject, _, name) = key;
         if self.owner.is_none() {
             object["metadata"]["annotations"] = json!({RENEWED: Timestamp::now().to_string()});
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let failed = |error: String| format!("{} {namespace}/{name}: {error}", subject.pod_status().0);
-        let patched = self.api(*subject).patch(name, &parameters, &Patch::Apply(&object)).await;
-        let written = patched.map_err(|error| failed(error.to_string()))?;
-        Ok((*subject, to_object(written, &subject.pod_status_resource()).map_err(failed)?))
+        let resource = subject.pod_status_resource();
+        let client = self.clients.hasty.clone();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.options.pod_namespace, &resource);
+        match api.patch(name, &parameters, &Patch::Apply(&object)).await {
+            Ok(written) => (key.clone(), Ok(to_object(written, &resource).ok())),
+            Err(error) => {
+                let trouble = Trouble::of_request(&error);
+                self.clients.troubles.failed("saying what this process found", &resource.plural, trouble, &error);
+                (key.clone(), Err(trouble))
+            }
+        }
     }
 
-    async fn remove(&self, keys: &[PodStatusKey], at_once: usize) {
-        let removals = keys.iter().map(|key| async move {
-            match self.api(key.0).delete(&key.2, &DeleteParams::default()).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => warn!(kind = key.0.pod_status().0, name = key.2, %error, "failed to remove a status"),
-            }
-        });
-        futures::stream::iter(removals.collect::<Vec<_>>()).buffer_unordered(at_once).collect::<Vec<()>>().await;
+    /// How many are gone.
+    async fn remove(&self, keys: &[PodStatusKey], at_once: usize) -> usize {
+        let removed = make(keys.iter().map(|key| remove(&self.clients, key)).collect(), at_once).await;
+        removed.iter().filter(|(_, outcome)| outcome.is_ok()).count()
     }
 
     /// Nobody removes later what belongs to no Pod.
@@ -298,8 +297,8 @@ impl Writer {
         if self.owner.is_none() {
             let own = self.known.objects.keys().filter(|key| key.1 == self.options.pod_namespace);
             let own: Vec<PodStatusKey> = own.cloned().collect();
-            self.remove(&own, AT_ONCE_AT_THE_END).await;
-            info!(statuses = own.len(), "removed what this process said");
+            let removed = self.remove(&own, AT_ONCE_AT_THE_END).await;
+            info!(statuses = own.len(), removed, "removed what this process said");
         }
     }
 }
