@@ -1,0 +1,1 @@
+//! Small templates and objects.
