@@ -70,13 +70,6 @@ fn existing(object: &Value, field: &FieldPath) -> FieldPath {
     path
 }
 
-/// What is there at a path.
-fn value_at<'v>(object: &'v Value, path: &FieldPath) -> Option<&'v Value> {
-    path.segments().iter().try_fold(object, |at, segment| match segment {
-        Segment::Key(key) => at.get(key),
-        Segment::Index(index) => at.get(index),
-    })
-}
 
 fn shown(blame: &Blame) -> String {
     match &blame.missing {
