@@ -18,6 +18,10 @@ const MAX_FIELDS: usize = 6;
 /// So many values for the last one.
 const MAX_VALUES: usize = 12;
 
+/// So many ends are looked at with another field, with so many values each.
+const MAX_ENDS: usize = 4;
+const MAX_VALUES_OF_PAIR: usize = 6;
+
 /// An object that the policy came further with.
 struct State {
     object: Value,
@@ -33,14 +37,18 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
     let first = State { object: trials.object().clone(), put: Vec::new(), missed: seen.iter().cloned().collect() };
     let mut states = VecDeque::from([first]);
     let mut left = MAX_STATES;
+    let mut ends = Vec::new();
     while let Some(State { object, put, missed }) = states.pop_front() {
         for path in missed.iter().take(MAX_FIELDS) {
             let is_last = |trials: &mut Trials<'_>| {
                 let mut values = guesses.for_missing(path).take(MAX_VALUES);
                 values.any(|value| trials.effect(edit::with(&object, path, value)) == Effect::Gone)
             };
-            if !put.is_empty() && is_last(trials) {
-                return together(&put, path);
+            if !put.is_empty() {
+                if is_last(trials) {
+                    return together(&put, path);
+                }
+                ends.push((object.clone(), put.clone(), path.clone()));
             }
             if put.len() >= MAX_LINKS {
                 continue;
@@ -58,7 +66,30 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
             }
         }
     }
-    Vec::new()
+    let others: Vec<FieldPath> = fields(sightings).take(MAX_FIELDS).collect();
+    pair(trials, &ends, &others, guesses).unwrap_or_default()
+}
+
+/// Ends that nothing passes at, each with another field that is missing: policies may look for both, and then want both.
+fn pair(
+    trials: &mut Trials<'_>,
+    ends: &[(Value, Vec<FieldPath>, FieldPath)],
+    others: &[FieldPath],
+    guesses: &Guesses,
+) -> Option<Vec<Suspect>> {
+    for (object, put, path) in ends.iter().take(MAX_ENDS) {
+        for other in others.iter().filter(|other| !put.contains(other) && *other != path) {
+            for stand_in in stand_ins() {
+                let Some(changed) = edit::with(object, other, stand_in) else { continue };
+                let mut values = guesses.for_missing(path).take(MAX_VALUES_OF_PAIR);
+                if values.any(|value| trials.effect(edit::with(&changed, path, value)) == Effect::Gone) {
+                    let put: Vec<FieldPath> = [other].into_iter().chain(put).cloned().collect();
+                    return Some(together(&put, path));
+                }
+            }
+        }
+    }
+    None
 }
 
 fn fields(sightings: &Sightings) -> impl Iterator<Item = FieldPath> {
@@ -73,9 +104,8 @@ fn stand_ins() -> [Value; 3] {
 /// Without mappings that were put in for what is inside of them.
 fn together(put: &[FieldPath], last: &FieldPath) -> Vec<Suspect> {
     let all: Vec<&FieldPath> = put.iter().chain([last]).collect();
-    let is_around = |outer: &FieldPath, inner: &FieldPath| {
-        outer != inner && inner.segments().starts_with(outer.segments())
-    };
+    let is_around =
+        |outer: &FieldPath, inner: &FieldPath| outer != inner && inner.segments().starts_with(outer.segments());
     let innermost = all.iter().filter(|path| !all.iter().any(|other| is_around(path, other)));
     let suspect = |(position, path): (usize, &&FieldPath)| {
         // The first comes first.

@@ -199,7 +199,8 @@ pub(super) fn shows(message: &str, text: &str) -> bool {
         return false;
     }
     message.match_indices(text).any(|(start, found)| {
-        let is_border = |character: Option<char>| !character.is_some_and(|one| one.is_alphanumeric() || "-_".contains(one));
+        let is_border =
+            |character: Option<char>| !character.is_some_and(|one| one.is_alphanumeric() || "-_".contains(one));
         let before = message.get(..start).and_then(|before| before.chars().next_back());
         let behind = message.get(start + found.len()..).and_then(|behind| behind.chars().next());
         is_border(before) && is_border(behind)

@@ -103,12 +103,7 @@ pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadli
 }
 
 /// The same, and how many evaluations it took.
-pub fn blame_counting(
-    snapshot: &Snapshot,
-    review: &Review,
-    violation: &Violation,
-    deadline: Deadline,
-) -> (Blame, u32) {
+pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> (Blame, u32) {
     if deadline.has_passed() {
         return (Blame::object(), 0);
     }

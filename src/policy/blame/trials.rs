@@ -57,9 +57,8 @@ impl<'a> Trials<'a> {
         deadline: Deadline,
     ) -> Self {
         let key = key(object);
-        let is_kept = |key: &ObjectKey| {
-            snapshot.inventory().at(key).is_some_and(|kept| is_part_of(kept.value(), object))
-        };
+        let is_kept =
+            |key: &ObjectKey| snapshot.inventory().at(key).is_some_and(|kept| is_part_of(kept.value(), object));
         Self {
             kept_as: key.filter(is_kept),
             snapshot,

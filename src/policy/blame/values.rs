@@ -121,12 +121,7 @@ pub(super) fn is_identity(path: &FieldPath) -> bool {
 
 /// The same field of several elements that have one message: all are given one value, or taken away; then each is given back
 /// that the violation does not come back with.
-pub(super) fn alike(
-    trials: &mut Trials<'_>,
-    sightings: &Sightings,
-    guesses: &Guesses,
-    message: &str,
-) -> Vec<Suspect> {
+pub(super) fn alike(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Guesses, message: &str) -> Vec<Suspect> {
     let object = trials.object();
     let mut groups: BTreeMap<String, BTreeSet<FieldPath>> = BTreeMap::new();
     for path in scalars(object, sightings) {

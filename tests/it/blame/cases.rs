@@ -19,6 +19,7 @@ pub(super) struct Case {
     pub(super) object: Value,
     old: Value,
     row: Value,
+    is_reversed: bool,
 }
 
 #[test]
@@ -47,7 +48,14 @@ impl Case {
         let (snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
         assert!(errors.is_empty(), "{name}: {errors:?}");
         let old = if row["old"].is_null() { Value::Null } else { completed(&row["old"]) };
-        Self { name: name.to_owned(), snapshot, object: completed(&row["object"]), old, row: row.clone() }
+        Self {
+            name: name.to_owned(),
+            snapshot,
+            object: completed(&row["object"]),
+            old,
+            row: row.clone(),
+            is_reversed: false,
+        }
     }
 
     /// The review of this object, by the case's user and its operation.
@@ -59,7 +67,19 @@ impl Case {
             "uid": "1", "operation": operation, "userInfo": {"username": "ada"},
             "kind": {"group": gvk.group, "version": gvk.version, "kind": gvk.kind},
             "name": metadata["name"], "namespace": metadata["namespace"], "object": object, "oldObject": self.old}});
-        AdmissionReview::parse(&serde_json::to_vec(&review).unwrap()).unwrap().review
+        self.written(&review)
+    }
+
+    /// A review as it is written.
+    fn written(&self, review: &Value) -> Review {
+        let text = if self.is_reversed { reversed(review) } else { review.to_string() };
+        AdmissionReview::parse(text.as_bytes()).unwrap().review
+    }
+
+    /// The same, with the keys of every mapping written in the other order.
+    pub(super) fn with_keys_reversed(mut self) -> Self {
+        self.is_reversed = true;
+        self
     }
 
     /// What is wrong with a review.
@@ -76,7 +96,11 @@ impl Case {
         let blame = blame(&self.snapshot, &review, violation, Deadline::none());
         let expected = Expected::read(&self.row);
         let is_right = expected.is(&blame, &self.object) && self.is_as_told(&blame);
-        if is_right { Ok(()) } else { Err(format!("{}: expected {expected:?}, found {}: {blame:?}", self.name, shown(&blame))) }
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("{}: expected {expected:?}, found {}: {blame:?}", self.name, shown(&blame)))
+        }
     }
 
     fn is_as_told(&self, blame: &Blame) -> bool {
@@ -84,6 +108,17 @@ impl Case {
         self.row["basis"].as_str().is_none_or(|basis| basis == blame.basis.as_str())
             && self.row.get("related").is_none_or(|wanted| texts(wanted) == related)
             && self.row.get("passing").is_none_or(|wanted| is_same(wanted, &blame.passing.clone().unwrap_or_default()))
+    }
+}
+
+fn reversed(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let entries = fields.iter().rev().map(|(key, value)| format!("{}:{}", json!(key), reversed(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(reversed).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
     }
 }
 
@@ -111,7 +146,8 @@ fn constraint(parameters: &Value) -> Value {
 
 /// A Pod of this name and namespace, unless it says otherwise.
 fn completed(object: &Value) -> Value {
-    let mut completed = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sample", "namespace": "default"}});
+    let mut completed =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sample", "namespace": "default"}});
     if object["kind"] == "Namespace" {
         completed["metadata"] = json!({"name": "sample"});
     }

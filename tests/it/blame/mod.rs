@@ -70,7 +70,6 @@ fn existing(object: &Value, field: &FieldPath) -> FieldPath {
     path
 }
 
-
 fn shown(blame: &Blame) -> String {
     match &blame.missing {
         Some(missing) => format!("{} (missing {missing})", blame.path),

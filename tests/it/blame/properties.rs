@@ -7,7 +7,7 @@ use admit::policy::blame::{Blame, MAX_EVALUATIONS, blame, blame_counting};
 use admit::policy::engine::Deadline;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::cases::{Case, cases};
 use super::existing;
@@ -20,11 +20,10 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 #[test]
 fn blame_is_the_same_twice_and_in_any_order_of_keys() {
     for case in cases() {
-        let reversed = with_keys_reversed(&case.object);
-        assert_eq!(reversed, case.object);
-        let (one, twice, other) = (all(&case, &case.object), all(&case, &case.object), all(&case, &reversed));
+        let (one, twice) = (all(&case, &case.object), all(&case, &case.object));
         assert_eq!(one, twice, "{}", case.name);
-        assert_eq!(one, other, "{}", case.name);
+        let case = case.with_keys_reversed();
+        assert_eq!(one, all(&case, &case.object), "{}", case.name);
     }
 }
 
@@ -127,15 +126,4 @@ fn replace(object: &mut Value, path: &FieldPath, value: Value) {
         };
     }
     *at = value;
-}
-
-fn with_keys_reversed(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let entries = fields.iter().rev().map(|(key, value)| (key.clone(), with_keys_reversed(value)));
-            Value::Object(entries.collect::<Map<_, _>>())
-        }
-        Value::Array(items) => items.iter().map(with_keys_reversed).collect(),
-        other => other.clone(),
-    }
 }

@@ -21,7 +21,8 @@ fn blame_own_policies() {
 #[test]
 #[ignore = "needs the public library, which BLAME_LIBRARY names"]
 fn blame_library() {
-    let library = std::env::var("BLAME_LIBRARY").expect("BLAME_LIBRARY names the folder `library` of the public library");
+    let library =
+        std::env::var("BLAME_LIBRARY").expect("BLAME_LIBRARY names the folder `library` of the public library");
     check(Path::new(&library), &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/blame/library.yaml"));
 }
 
