@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Guarantees: a place is never invented ([`Basis::Object`] says that none was found); the same input has the same answer,
-//! because work is bounded by the number of evaluations, not by time. Deliberately absent: files and lines.
+//! because work is bounded by the number of evaluations, not by time; a policy that reaches out of the process (`http.send`) is
+//! not evaluated again. Deliberately absent: files and lines.
 
 mod chain;
 mod edit;
@@ -115,6 +116,9 @@ pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violatio
         let is_missing = edit::at(object, &path).is_none();
         let blame = settle(object, Suspect { is_missing, path, weight: 0, passing: None });
         return (Blame { basis: Basis::Stated, ..blame }, 0);
+    }
+    if violation.constraint.program.reaches_out() {
+        return (Blame::object(), 0);
     }
     let mut trials = Trials::new(snapshot, &document, object, violation, deadline);
     let blame = try_out(&mut trials, violation).unwrap_or_else(Blame::object);

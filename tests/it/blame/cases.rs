@@ -32,11 +32,11 @@ fn blame_cases() {
 pub(super) fn cases() -> Vec<Case> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/blame/cases.yaml");
     let rows = documents(&file).remove(0);
-    rows.as_array().unwrap().iter().map(Case::new).collect()
+    rows.as_array().unwrap().iter().map(|row| Case::new(row, BuildOptions::default())).collect()
 }
 
 impl Case {
-    fn new(row: &Value) -> Self {
+    pub(super) fn new(row: &Value, options: BuildOptions) -> Self {
         let name = row["name"].as_str().unwrap();
         let mut store = Store::default();
         for policy in [template(row["policy"].as_str().unwrap()), constraint(&row["parameters"])] {
@@ -45,7 +45,7 @@ impl Case {
         for other in row["inventory"].as_array().into_iter().flatten() {
             store.apply(Change::Sync(Object::from_value(other.clone()).unwrap()));
         }
-        let (snapshot, errors) = build(&mut store, &Snapshot::default(), BuildOptions::default());
+        let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
         assert!(errors.is_empty(), "{name}: {errors:?}");
         let old = if row["old"].is_null() { Value::Null } else { completed(&row["old"]) };
         Self {

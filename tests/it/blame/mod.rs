@@ -3,6 +3,7 @@
 mod cases;
 mod properties;
 mod table;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use admit::model::object::{FieldPath, Segment};
 use admit::policy::blame::{Blame, MAX_EVALUATIONS, blame, blame_counting};
 use admit::policy::engine::Deadline;
+use admit::policy::snapshot::BuildOptions;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -41,6 +42,24 @@ fn blame_is_bounded() {
             assert!(begun.elapsed() < AT_ONCE, "{}: {:?}", case.name, begun.elapsed());
         }
     }
+}
+
+#[test]
+fn a_policy_that_reaches_out_is_not_asked_again() {
+    let policy = r#"violation contains {"msg": "nobody answers"} if {
+        input.review.object.spec.hostIPC
+        answer := http.send({"method": "GET", "url": "http://127.0.0.1:9/", "raise_error": false})
+        answer.status_code == 0
+    }"#;
+    let mut options = BuildOptions::default();
+    options.compile.access.enable("http.send").unwrap();
+    let case =
+        Case::new(&json!({"name": "reaches out", "policy": policy, "object": {"spec": {"hostIPC": true}}}), options);
+    let review = case.review(&case.object);
+    let violations = case.violations(&review);
+    assert_eq!(violations.len(), 1);
+    let (blame, evaluations) = blame_counting(&case.snapshot, &review, &violations[0], Deadline::none());
+    assert_eq!((blame.path, evaluations), (FieldPath::root(), 0));
 }
 
 #[test]
