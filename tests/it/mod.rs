@@ -1,5 +1,6 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
+mod blame;
 mod containment;
 mod exclusions;
 pub(crate) mod fake_cluster;

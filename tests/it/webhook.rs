@@ -73,13 +73,26 @@ impl Running {
         Self::start_from(Policies::Cluster(kubeconfig))
     }
 
+    /// With these policies alone, and other options.
+    pub(super) fn start_with(policies: &str, change: impl FnOnce(&mut ServeOptions) + Send + 'static) -> Self {
+        Self::start_changed(Policies::Text(policies.to_owned()), change)
+    }
+
     fn start_from(policies: Policies) -> Self {
+        Self::start_changed(policies, |_| {})
+    }
+
+    fn start_changed(policies: Policies, change: impl FnOnce(&mut ServeOptions) + Send + 'static) -> Self {
         let certificate = self_signed().unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
         let (sender, addresses) = mpsc::channel();
-        std::thread::spawn(move || serve(options(directory.path()), policies, &sender));
+        std::thread::spawn(move || {
+            let mut options = options(directory.path());
+            change(&mut options);
+            serve(options, policies, &sender);
+        });
         Self { addresses: addresses.recv().unwrap(), authority: certificate.authority }
     }
 

@@ -211,6 +211,7 @@ fn help_shows_what_has_an_effect() {
         "--operation",
         "--log-level-key",
         "--show-decision-id",
+        "--blame",
     ] {
         assert!(help.contains(shown), "{shown} is not in {help}");
     }

@@ -43,6 +43,9 @@ pub(super) struct ReportArguments {
     /// End the message of a denial with the id under which the log has it, and log each denial
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = ArgAction::Set)]
     show_decision_id: bool,
+    /// End each message with the field that it is about, where that is found out in time: `(spec.containers[0].image)`
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = ArgAction::Set)]
+    blame: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -98,6 +101,7 @@ impl ReportArguments {
             emits_events: self.emit_admission_events,
             events_beside_objects: self.admission_events_involved_namespace,
             shows_decision_id: self.show_decision_id,
+            blames: self.blame,
         }
     }
 }

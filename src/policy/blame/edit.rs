@@ -55,9 +55,9 @@ fn step_mut<'v>(value: &'v mut Value, segment: &Segment) -> Option<&'v mut Value
     }
 }
 
-/// A whole number as policies see it in an object: a 64-bit float.
-pub(super) fn number(whole: i32) -> Value {
-    Value::Number(Number::Float(f64::from(whole)))
+/// A number as policies see it in an object: a 64-bit float.
+pub(super) fn float(number: f64) -> Value {
+    Value::Number(Number::Float(number))
 }
 
 #[cfg(test)]
@@ -76,6 +76,6 @@ mod tests {
         let put = with(&value, &path.key("d"), Value::Bool(true)).unwrap();
         assert_eq!(put.to_json(), json!({"a": [{"b": 1}, {"c": 2, "d": true}]}));
         assert_eq!(with(&value, &path.key("d").key("e"), Value::Null), None);
-        assert_eq!(at(&value, &path.key("c")), Some(&number(2)));
+        assert_eq!(at(&value, &path.key("c")), Some(&float(2.0)));
     }
 }

@@ -23,7 +23,7 @@ const MAX_VALUES: usize = 20;
 /// Evaluations that are left for what comes after.
 const KEPT_FOR_THE_REST: u32 = 120;
 
-const GONE: i32 = 6;
+const GONE: i32 = 5;
 const REWORDED: i32 = 3;
 const MENTIONED: i32 = 2;
 const NAMED_BY_PARAMETERS: i32 = 2;
@@ -47,7 +47,7 @@ pub(super) fn suspects(
     let mut suspects = Vec::new();
     let is_mapping = |path: &&FieldPath| matches!(edit::at(object, path), Some(Value::Object(_)));
     for path in sightings.iterated.iter().filter(is_mapping).take(MAX_FIELDS) {
-        suspects.extend(named(trials, object, path, guesses, message));
+        suspects.extend(named(trials, object, path, 0, guesses, message));
     }
     let mut queue = Queue::default();
     queue.add(&sightings.missed, object, 0);
@@ -62,7 +62,7 @@ pub(super) fn suspects(
             && let Some(below) = trials.observe(&emptied)
         {
             if found.is_none() && below.iterated.contains(&path) {
-                suspects.extend(named(trials, &emptied, &path, guesses, message));
+                suspects.extend(named(trials, &emptied, &path, depth + 1, guesses, message));
             }
             if depth < MAX_DEPTH {
                 let is_below = |(parent, _): &&(FieldPath, String)| parent.segments().starts_with(path.segments());
@@ -70,13 +70,21 @@ pub(super) fn suspects(
             }
         }
         if let Some((weight, passing)) = found {
-            let mut keys = path.segments().iter().rev().take(depth + 1);
-            let is_mentioned = keys.any(|segment| matches!(segment, Segment::Key(key) if mentions(message, key)));
-            let weight = weight + if is_mentioned { MENTIONED } else { 0 };
-            suspects.push(Suspect { path, is_missing: true, weight, passing: passing.map(|value| value.to_json()) });
+            let told = told(&path, depth, message);
+            let weight = weight + if told.is_some() { MENTIONED } else { 0 };
+            // What passes is a value of the deepest field.
+            let passing = passing.filter(|_| told.as_ref().is_none_or(|told| *told == path));
+            let passing = passing.and_then(|value| guesses.offered(&path, &value));
+            suspects.push(Suspect { path: told.unwrap_or(path), is_missing: true, weight, passing });
         }
     }
     suspects
+}
+
+/// The deepest of the missing fields on the way to one that the message speaks of: a probe, not what it should have inside.
+fn told(path: &FieldPath, depth: usize, message: &str) -> Option<FieldPath> {
+    let mut missing = std::iter::successors(Some(path.clone()), FieldPath::parent).take(depth + 1);
+    missing.find(|path| matches!(path.segments().last(), Some(Segment::Key(key)) if mentions(message, key)))
 }
 
 /// What becomes of the violation when the field is there: the weight of that, and a value that passes.
@@ -87,7 +95,7 @@ fn filled(
     guesses: &Guesses,
 ) -> Option<(i32, Option<Value>)> {
     let mut found = None;
-    for value in guesses.anything().take(MAX_VALUES) {
+    for value in guesses.for_missing(path).take(MAX_VALUES) {
         match trials.effect(edit::with(object, path, value.clone())) {
             Effect::Gone => return Some((GONE, Some(value))),
             Effect::Reworded => found = Some((REWORDED, None)),
@@ -116,11 +124,13 @@ impl Queue {
     }
 }
 
-/// Keys that parameters name, missing from a mapping that the policy goes through: labels.
+/// Keys that parameters name, missing from a mapping that the policy goes through: labels. The mapping and so many around it
+/// are missing as well.
 fn named(
     trials: &mut Trials<'_>,
     object: &Value,
     mapping: &FieldPath,
+    depth: usize,
     guesses: &Guesses,
     message: &str,
 ) -> Vec<Suspect> {
@@ -132,10 +142,10 @@ fn named(
         }
         let is_mentioned = mentions(message, name);
         let mut found = None;
-        for value in guesses.texts().iter().rev().take(MAX_VALUES) {
+        for value in guesses.texts_for_missing().take(MAX_VALUES) {
             match trials.effect(edit::with(object, &path, value.clone())) {
                 Effect::Gone => {
-                    found = Some((GONE, Some(value.to_json())));
+                    found = Some((GONE, guesses.offered(&path, value)));
                     break;
                 }
                 // Of several that are missing, the message lists one less.
@@ -144,8 +154,10 @@ fn named(
             }
         }
         if let Some((weight, passing)) = found {
-            let weight = weight + NAMED_BY_PARAMETERS + if is_mentioned { MENTIONED } else { 0 };
-            suspects.push(Suspect { path, is_missing: true, weight, passing });
+            let told = told(&path, depth, message);
+            let weight = weight + NAMED_BY_PARAMETERS + if told.is_some() { MENTIONED } else { 0 };
+            let passing = passing.filter(|_| told.as_ref().is_none_or(|told| *told == path));
+            suspects.push(Suspect { path: told.unwrap_or(path), is_missing: true, weight, passing });
         }
     }
     suspects

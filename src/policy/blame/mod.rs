@@ -6,12 +6,15 @@
 //! For something missing, the place is the deepest node around it that exists.
 //!
 //! ```text
-//! violation ─ stated in its details? ─ values ─ missing fields ─ the same field of several elements ─ elements ─ the object
+//! violation ─ stated in its details? ─ values ─ missing fields ─ the same field of several elements ─ several fields
+//!           ─ several missing fields ─ elements ─ the one field that the message names ─ the object
 //! ```
 //!
 //! Guarantees: a place is never invented ([`Basis::Object`] says that none was found); the same input has the same answer,
-//! because work is bounded by the number of evaluations, not by time. Deliberately absent: files and lines.
+//! because work is bounded by the number of evaluations, not by time; a policy that reaches out of the process (`http.send`) is
+//! not evaluated again. Deliberately absent: files and lines.
 
+mod chain;
 mod edit;
 mod guesses;
 mod missing;
@@ -32,10 +35,12 @@ use crate::policy::evaluate::Violation;
 use crate::policy::snapshot::Snapshot;
 
 use guesses::Guesses;
-use trials::Trials;
+use trials::{Sightings, Trials};
 
 /// How many evaluations one violation is worth.
-const MAX_EVALUATIONS: u32 = 400;
+pub const MAX_EVALUATIONS: u32 = 400;
+/// How much less may speak for a field that has part in it.
+const RELATED: i32 = 2;
 
 /// The field that a violation is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +64,8 @@ pub enum Basis {
     Stated,
     /// Changing the field makes the violation go away.
     Proven,
+    /// It is the only field that the policy looks at, and the message names it; nothing that was tried passes.
+    Named,
     /// Nothing is known but the object.
     Object,
 }
@@ -69,6 +76,7 @@ impl Basis {
         match self {
             Self::Stated => "stated",
             Self::Proven => "proven",
+            Self::Named => "named",
             Self::Object => "object",
         }
     }
@@ -93,40 +101,86 @@ struct Suspect {
 
 /// What a violation of this review is about. It must be one of this snapshot.
 pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> Blame {
+    blame_counting(snapshot, review, violation, deadline).0
+}
+
+/// The same, and how many evaluations it took.
+pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> (Blame, u32) {
+    if deadline.has_passed() {
+        return (Blame::object(), 0);
+    }
     let document = Document::from_review(review);
     let Some(object) = document.value().get(&Value::string("object")).filter(|object| object.is_collection()) else {
-        return Blame::object();
+        return (Blame::object(), 0);
     };
     if let Some(path) = violation.details.as_ref().and_then(|details| stated::path(details, object)) {
-        return settle(
-            object,
-            Suspect { is_missing: edit::at(object, &path).is_none(), path, weight: 0, passing: None },
-        )
-        .with_basis(Basis::Stated);
+        let is_missing = edit::at(object, &path).is_none();
+        let blame = settle(object, Suspect { is_missing, path, weight: 0, passing: None });
+        return (Blame { basis: Basis::Stated, ..blame }, 0);
+    }
+    if violation.constraint.program.reaches_out() {
+        return (Blame::object(), 0);
     }
     let mut trials = Trials::new(snapshot, &document, object, violation, deadline);
-    let Some(sightings) = trials.observe(object) else { return Blame::object() };
-    let guesses = Guesses::new(violation, &sightings);
-    let mut suspects = values::suspects(&mut trials, &sightings, &guesses, &violation.message);
-    if suspects.iter().all(|suspect| suspect.weight < values::CERTAIN) {
-        suspects.extend(missing::suspects(&mut trials, &sightings, &guesses, &violation.message));
-    }
-    if suspects.iter().all(|suspect| suspect.weight < values::LIKELY) {
-        suspects.extend(values::together(&mut trials, &sightings));
-    }
-    if suspects.iter().all(|suspect| suspect.weight < values::LIKELY) {
-        suspects.extend(values::elements(&mut trials, &sightings));
-    }
+    let blame = try_out(&mut trials, violation).unwrap_or_else(Blame::object);
+    (blame, trials.made())
+}
+
+/// What trials say; nothing when they say nothing.
+fn try_out(trials: &mut Trials<'_>, violation: &Violation) -> Option<Blame> {
+    let object = trials.object();
+    let sightings = trials.observe(object)?;
+    let mut suspects = suspects(trials, &sightings, violation);
+    prefer_what_is_there(&mut suspects);
     suspects.retain(|suspect| suspect.weight > 0);
     // The deepest, and of equals the first, so that the answer does not hang on the order of trials.
     suspects
         .sort_by_key(|suspect| (Reverse(suspect.weight), Reverse(suspect.path.segments().len()), suspect.path.clone()));
     let mut suspects = suspects.into_iter();
-    let Some(first) = suspects.next() else { return Blame::object() };
-    let worst = first.weight - 1;
+    let Some(first) = suspects.next() else {
+        let named = values::only_one(object, &sightings, &violation.message);
+        return named.map(|path| Blame { path, basis: Basis::Named, ..Blame::object() });
+    };
+    let worst = first.weight - RELATED;
     let related = suspects.filter(|other| other.weight >= worst && !other.is_missing && other.path != first.path);
     let related = related.map(|other| other.path).collect();
-    Blame { related, ..settle(object, first) }
+    Some(Blame { related, ..settle(object, first) })
+}
+
+/// Looks for suspects, from what is most often to blame to what rarely is, until there is a likely one.
+fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, violation: &Violation) -> Vec<Suspect> {
+    let message = &violation.message;
+    let guesses = Guesses::new(violation, sightings, trials.old_object());
+    let mut suspects = values::suspects(trials, sightings, &guesses, message);
+    let none_is = |weight: i32, suspects: &[Suspect]| suspects.iter().all(|suspect| suspect.weight < weight);
+    if none_is(values::CERTAIN, &suspects) {
+        suspects.extend(missing::suspects(trials, sightings, &guesses, message));
+    }
+    if none_is(values::LIKELY, &suspects) {
+        suspects.extend(values::alike(trials, sightings, &guesses, message));
+    }
+    if none_is(values::LIKELY, &suspects) {
+        suspects.extend(values::together(trials, sightings));
+    }
+    if none_is(values::LIKELY, &suspects) {
+        suspects.extend(chain::suspects(trials, sightings, &guesses));
+    }
+    if none_is(values::LIKELY, &suspects) {
+        suspects.extend(values::elements(trials, sightings, message));
+    }
+    suspects
+}
+
+/// A field of the same name as a missing one that is there, and is to blame as well: the missing one would override it.
+fn prefer_what_is_there(suspects: &mut [Suspect]) {
+    let missing: Vec<(FieldPath, i32)> =
+        suspects.iter().filter(|one| one.is_missing).map(|one| (one.path.clone(), one.weight)).collect();
+    for there in suspects.iter_mut().filter(|one| !one.is_missing && one.weight >= values::LIKELY) {
+        let of_its_name = missing.iter().filter(|(path, _)| values::last_key(path) == values::last_key(&there.path));
+        if let Some(most) = of_its_name.map(|(_, weight)| *weight).max() {
+            there.weight = there.weight.max(most + 1);
+        }
+    }
 }
 
 /// A missing field has the place of the deepest node around it.
@@ -141,10 +195,4 @@ fn settle(object: &Value, suspect: Suspect) -> Blame {
     }
     let missing = is_missing.then_some(path);
     Blame { path: place, missing, basis: Basis::Proven, passing, related: Vec::new() }
-}
-
-impl Blame {
-    fn with_basis(self, basis: Basis) -> Self {
-        Self { basis, ..self }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::object::{FieldPath, Segment};
+use crate::model::object::{FieldPath, GroupVersionKind, ObjectKey, Segment};
 use crate::model::value::Value;
 use crate::policy::engine::{Deadline, Document, Input, Notes, Observer, Touch};
 use crate::policy::evaluate::Violation;
@@ -38,10 +38,14 @@ pub(super) struct Trials<'a> {
     review: &'a Value,
     object: &'a Value,
     message: &'a str,
+    /// The object's name in the inventory, where the inventory has it just as it is: changed, it is changed there, too.
+    kept_as: Option<ObjectKey>,
     /// All that it says to the object as it is.
     known: BTreeSet<String>,
     deadline: Deadline,
     left: u32,
+    /// Trials that were left when time was up.
+    unused: u32,
 }
 
 impl<'a> Trials<'a> {
@@ -52,7 +56,11 @@ impl<'a> Trials<'a> {
         violation: &'a Violation,
         deadline: Deadline,
     ) -> Self {
+        let key = key(object);
+        let is_kept =
+            |key: &ObjectKey| snapshot.inventory().at(key).is_some_and(|kept| is_part_of(kept.value(), object));
         Self {
+            kept_as: key.filter(is_kept),
             snapshot,
             constraint: &violation.constraint,
             review: review.value(),
@@ -61,12 +69,18 @@ impl<'a> Trials<'a> {
             known: BTreeSet::new(),
             deadline,
             left: MAX_EVALUATIONS,
+            unused: 0,
         }
     }
 
     /// The object that the violation is in.
     pub(super) fn object(&self) -> &'a Value {
         self.object
+    }
+
+    /// How many trials there were.
+    pub(super) fn made(&self) -> u32 {
+        MAX_EVALUATIONS - self.left.max(self.unused)
     }
 
     /// Whether more than so many trials are left.
@@ -110,11 +124,27 @@ impl<'a> Trials<'a> {
         Document::of(Value::object(entries.collect()))
     }
 
+    /// The object as it was, when the review is of a change.
+    pub(super) fn old_object(&self) -> Option<&'a Value> {
+        self.review.get(&Value::string("oldObject")).filter(|old| old.is_collection())
+    }
+
     fn evaluate(&mut self, review: &Document, notes: Option<&mut Notes>) -> Option<BTreeSet<String>> {
         self.left = self.left.checked_sub(1)?;
+        if self.deadline.has_passed() {
+            // Nothing more is tried.
+            self.unused = self.left + 1;
+            self.left = 0;
+            return None;
+        }
         let CompiledConstraint { program, parameters, constraint, .. } = self.constraint;
-        let inventory = self.snapshot.inventory().document();
-        let indexes = self.snapshot.indexes(constraint.kind());
+        let object = review.value().get(&Value::string("object"));
+        let inventory = self.snapshot.inventory();
+        let changed = self.kept_as.as_ref().zip(object).filter(|(_, object)| *object != self.object);
+        let changed = changed.map(|(key, object)| inventory.with(key, Document::of(object.clone())));
+        // Indexes are of the inventory as it is.
+        let indexes = if changed.is_none() { self.snapshot.indexes(constraint.kind()) } else { None };
+        let inventory = changed.as_ref().unwrap_or(inventory.document());
         let input = Input { review, parameters, inventory, indexes };
         let findings = program.evaluate_noting(input, self.deadline, notes).ok()?;
         Some(findings.into_iter().map(|finding| finding.message).collect())
@@ -127,6 +157,25 @@ impl Sightings {
         let missed = observer.missed().into_iter().filter_map(|(path, key)| Some((in_object(&path)?, key)));
         let iterated = observer.iterated().iter().filter_map(in_object).collect();
         Self { touched: touched.collect(), iterated, missed: missed.collect() }
+    }
+}
+
+/// The name under which the inventory would have an object.
+fn key(object: &Value) -> Option<ObjectKey> {
+    let text = |value: Option<&Value>, name: &str| value?.get(&Value::string(name))?.as_str().map(str::to_owned);
+    let metadata = object.get(&Value::string("metadata"));
+    let gvk = GroupVersionKind::from_api_version(&text(Some(object), "apiVersion")?, &text(Some(object), "kind")?);
+    Some(ObjectKey { gvk, namespace: text(metadata, "namespace").unwrap_or_default(), name: text(metadata, "name")? })
+}
+
+/// Whether the inventory's copy, which may have fewer fields, is of this very object.
+fn is_part_of(kept: &Value, object: &Value) -> bool {
+    match (kept, object) {
+        (Value::Object(kept), Value::Object(object)) => {
+            let has = |(key, value): &(Value, Value)| object.get(key).is_some_and(|other| is_part_of(value, other));
+            kept.entries().iter().all(has)
+        }
+        (kept, object) => kept == object,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Fields that are there and are to blame.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::object::{FieldPath, Segment};
 use crate::model::value::Value;
 use crate::policy::engine::Touch;
 
-use super::guesses::{Guesses, mentions};
+use super::guesses::{Guesses, mentions, shows};
 use super::trials::{Effect, Sightings, Trials};
 use super::{Suspect, edit};
 
@@ -20,7 +20,7 @@ const REPLACED: i32 = 5;
 /// The violation is another one without it, and shows it.
 const REWORDED: i32 = 3;
 const VALUE_SHOWN: i32 = 2;
-const KEY_NAMED: i32 = 1;
+const KEY_NAMED: i32 = 2;
 /// What a field says of identity is more often shown by messages, and asked to leave objects alone, than meant.
 const IDENTITY: i32 = -6;
 const KIND: i32 = -1;
@@ -30,6 +30,11 @@ const MAX_FIELDS: usize = 48;
 const MAX_ROUNDS: usize = 4;
 /// So many values instead of one.
 const MAX_INSTEAD: usize = 16;
+/// So many, once something else is certain.
+const MAX_INSTEAD_OF_OTHERS: usize = 2;
+/// So many fields of one name, with so many values each.
+const MAX_GROUPS: usize = 8;
+const MAX_VALUES_OF_GROUP: usize = 3;
 
 /// Fields that the policy tests and whose change makes the violation go away, weighed.
 pub(super) fn suspects(
@@ -39,14 +44,14 @@ pub(super) fn suspects(
     message: &str,
 ) -> Vec<Suspect> {
     let object = trials.object();
-    let mut suspects = Vec::new();
+    let mut suspects: Vec<Suspect> = Vec::new();
     for (path, value) in fields(object, sightings, message) {
+        let (is_shown, is_named) = (is_shown(value, message), is_named(path, message));
+        let is_other = !is_shown && !is_named && suspects.iter().any(|suspect| suspect.weight >= CERTAIN);
+        let most = if is_other { MAX_INSTEAD_OF_OTHERS } else { MAX_INSTEAD };
         let removed = trials.effect(edit::without(object, path));
-        let instead = guesses.instead_of(value).into_iter().take(MAX_INSTEAD);
-        let instead: Vec<Value> = instead.collect();
-        let passing =
-            instead.into_iter().find(|new| trials.effect(edit::with(object, path, new.clone())) == Effect::Gone);
-        let is_shown = is_shown(value, message);
+        let mut instead = guesses.instead_of(path, value).into_iter().take(most);
+        let passing = instead.find(|new| trials.effect(edit::with(object, path, new.clone())) == Effect::Gone);
         let is_reworded = removed == Effect::Reworded && is_shown;
         if removed != Effect::Gone && passing.is_none() && !is_reworded {
             continue;
@@ -56,12 +61,12 @@ pub(super) fn suspects(
             (passing.is_some(), REPLACED),
             (is_reworded, REWORDED),
             (is_shown, VALUE_SHOWN),
-            (is_named(path, message), KEY_NAMED),
+            (is_named, KEY_NAMED),
             (is_identity(path), IDENTITY),
             (matches!(path.segments().last(), Some(Segment::Key(key)) if key == "kind"), KIND),
         ];
         let weight = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
-        let passing = passing.map(|value| value.to_json());
+        let passing = passing.and_then(|value| guesses.offered(path, &value));
         suspects.push(Suspect { path: path.clone(), is_missing: false, weight, passing });
     }
     suspects
@@ -80,21 +85,26 @@ fn fields<'s>(object: &'s Value, sightings: &'s Sightings, message: &str) -> Vec
 fn is_shown(value: &Value, message: &str) -> bool {
     match value {
         Value::String(text) => mentions(message, text),
-        Value::Number(number) => mentions(message, &number.to_string()),
+        Value::Number(number) => shows(message, &number.to_string()),
+        Value::Bool(boolean) => mentions(message, &boolean.to_string()),
         _ => false,
     }
 }
 
 fn is_named(path: &FieldPath, message: &str) -> bool {
-    let key = path.segments().iter().rev().find_map(|segment| match segment {
+    last_key(path).is_some_and(|key| mentions(message, key))
+}
+
+/// The name of a field; of an element, that of its list.
+pub(super) fn last_key(path: &FieldPath) -> Option<&str> {
+    path.segments().iter().rev().find_map(|segment| match segment {
         Segment::Key(key) => Some(key.as_str()),
         Segment::Index(_) => None,
-    });
-    key.is_some_and(|key| mentions(message, key))
+    })
 }
 
 /// Whether it says who an object or a part of it is.
-fn is_identity(path: &FieldPath) -> bool {
+pub(super) fn is_identity(path: &FieldPath) -> bool {
     let keys: Vec<&Segment> = path.segments().iter().collect();
     let is_key = |segment: &Segment, name: &str| matches!(segment, Segment::Key(key) if key == name);
     match keys.as_slice() {
@@ -109,36 +119,100 @@ fn is_identity(path: &FieldPath) -> bool {
     }
 }
 
-/// Several fields of which each alone is enough: two containers that have one message, or two ways to break one rule. All
-/// are neutralised at once, those that a policy tests only then included; then each is given back that the violation does
-/// not come back with.
-pub(super) fn together(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
+/// The same field of several elements that have one message: all are given one value, or taken away; then each is given back
+/// that the violation does not come back with.
+pub(super) fn alike(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Guesses, message: &str) -> Vec<Suspect> {
     let object = trials.object();
+    let mut groups: BTreeMap<String, BTreeSet<FieldPath>> = BTreeMap::new();
+    for path in scalars(object, sightings) {
+        let name = last_key(&path).unwrap_or_default().to_owned();
+        groups.entry(name).or_default().insert(path);
+    }
+    let mut suspects = Vec::new();
+    for group in groups.values().filter(|group| group.len() > 1).take(MAX_GROUPS) {
+        let Some((new, causes)) = causes_of_group(trials, group, guesses) else { continue };
+        for path in causes {
+            let is_shown = edit::at(object, &path).is_some_and(|value| is_shown(value, message));
+            let weights = [(new.is_some(), REPLACED), (new.is_none(), REMOVED), (is_shown, VALUE_SHOWN)];
+            let weight: i32 = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
+            let weight = weight + if is_named(&path, message) { KEY_NAMED } else { 0 };
+            let passing = new.as_ref().and_then(|value| guesses.offered(&path, value));
+            suspects.push(Suspect { path, is_missing: false, weight, passing });
+        }
+    }
+    suspects
+}
+
+/// What was done to which of a group's fields to make the violation go away: a new value, or none.
+fn causes_of_group(
+    trials: &mut Trials<'_>,
+    group: &BTreeSet<FieldPath>,
+    guesses: &Guesses,
+) -> Option<(Option<Value>, BTreeSet<FieldPath>)> {
+    let object = trials.object();
+    let mut values: Vec<(&FieldPath, &Value)> = Vec::new();
+    for (path, value) in group.iter().filter_map(|path| Some((path, edit::at(object, path)?))) {
+        if !values.iter().any(|(_, known)| *known == value) && values.len() < MAX_VALUES_OF_GROUP {
+            values.push((path, value));
+        }
+    }
+    let mut tried: Vec<Option<Value>> = vec![None];
+    for (path, value) in values {
+        let instead = guesses.instead_of(path, value).into_iter().take(MAX_INSTEAD).map(Some);
+        tried.extend(instead.filter(|new| !tried.contains(new)).collect::<Vec<_>>());
+    }
+    let changed = |paths: &BTreeSet<FieldPath>, new: &Option<Value>| {
+        paths.iter().rev().try_fold(object.clone(), |object, path| match new {
+            Some(new) => edit::with(&object, path, new.clone()),
+            None => edit::without(&object, path),
+        })
+    };
+    let new = tried.into_iter().find(|new| trials.effect(changed(group, new)) == Effect::Gone)?;
+    let mut causes = group.clone();
+    for path in group {
+        let mut others = causes.clone();
+        others.remove(path);
+        if trials.effect(changed(&others, &new)) == Effect::Gone {
+            causes = others;
+        }
+    }
+    Some((new, causes))
+}
+
+/// Several fields of which each alone is enough: two ways to break one rule. All are neutralised at once, those that a policy
+/// tests only then included; then each is given back that the violation does not come back with.
+pub(super) fn together(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
+    let found = [false, true].iter().find_map(|is_switching| neutralise(trials, sightings, *is_switching));
+    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, passing: None };
+    found.into_iter().flatten().map(suspect).collect()
+}
+
+fn neutralise(trials: &mut Trials<'_>, sightings: &Sightings, is_switching: bool) -> Option<BTreeSet<FieldPath>> {
+    let object = trials.object();
+    let neutralised = |paths: &BTreeSet<FieldPath>| neutralised(object, paths, is_switching);
     let mut paths = scalars(object, sightings);
     for _ in 0..MAX_ROUNDS {
-        let Some(changed) = neutralised(object, &paths) else { return Vec::new() };
+        let changed = neutralised(&paths)?;
         if paths.is_empty() || trials.effect(Some(changed.clone())) == Effect::Gone {
             break;
         }
-        let Some(seen) = trials.observe(&changed) else { return Vec::new() };
         let before = paths.len();
-        paths.extend(scalars(object, &seen));
+        paths.extend(scalars(object, &trials.observe(&changed)?));
         if paths.len() == before {
-            return Vec::new();
+            return None;
         }
     }
-    if trials.effect(neutralised(object, &paths)) != Effect::Gone {
-        return Vec::new();
+    if trials.effect(neutralised(&paths)) != Effect::Gone {
+        return None;
     }
     for path in paths.clone() {
         let mut others = paths.clone();
         others.remove(&path);
-        if trials.effect(neutralised(object, &others)) == Effect::Gone {
+        if trials.effect(neutralised(&others)) == Effect::Gone {
             paths = others;
         }
     }
-    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, passing: None };
-    paths.into_iter().map(suspect).collect()
+    Some(paths)
 }
 
 /// Scalars that are tested, and do not say who somebody is.
@@ -150,16 +224,16 @@ fn scalars(object: &Value, sightings: &Sightings) -> BTreeSet<FieldPath> {
     tested.map(|(path, _)| path.clone()).take(MAX_FIELDS).collect()
 }
 
-/// Switches are switched, everything else is taken away, from the last on, so that positions before it stay.
-fn neutralised(object: &Value, paths: &BTreeSet<FieldPath>) -> Option<Value> {
+/// Everything is taken away, from the last on, so that positions before it stay; or else switches are switched.
+fn neutralised(object: &Value, paths: &BTreeSet<FieldPath>, is_switching: bool) -> Option<Value> {
     paths.iter().rev().try_fold(object.clone(), |object, path| match edit::at(&object, path) {
-        Some(Value::Bool(boolean)) => edit::with(&object, path, Value::Bool(!boolean)),
+        Some(Value::Bool(boolean)) if is_switching => edit::with(&object, path, Value::Bool(!boolean)),
         _ => edit::without(&object, path),
     })
 }
 
 /// Elements of lists, and entries of mappings, without which the violation is not there.
-pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
+pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings, message: &str) -> Vec<Suspect> {
     let object = trials.object();
     let iterated = sightings.iterated.iter().filter(|path| !path.segments().is_empty());
     let elements = iterated.flat_map(|path| -> Vec<FieldPath> {
@@ -173,5 +247,27 @@ pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Su
     });
     let elements: Vec<FieldPath> = elements.filter(|path| !is_identity(path)).take(MAX_FIELDS).collect();
     let gone = elements.into_iter().filter(|path| trials.effect(edit::without(object, path)) == Effect::Gone);
-    gone.map(|path| Suspect { path, is_missing: false, weight: 1, passing: None }).collect()
+    let suspect = |path| Suspect { path, is_missing: false, weight: 1, passing: None };
+    gone.map(|path| suspect(shown_within(object, sightings, &path, message).unwrap_or(path))).collect()
+}
+
+/// The one field of an element that the message shows: whatever its value, this policy would not have the element.
+fn shown_within(object: &Value, sightings: &Sightings, element: &FieldPath, message: &str) -> Option<FieldPath> {
+    let is_within = |path: &&FieldPath| path.segments().starts_with(element.segments());
+    let mut shown = sightings.touched.keys().filter(is_within).filter(|path| {
+        let value = edit::at(object, path);
+        value.is_some_and(|value| is_shown(value, message))
+    });
+    let first = shown.next()?;
+    shown.next().is_none().then(|| first.clone())
+}
+
+/// The one field that the policy looks at, if its message names it: nothing that was tried makes the violation go away.
+pub(super) fn only_one(object: &Value, sightings: &Sightings, message: &str) -> Option<FieldPath> {
+    let mut fields = sightings.touched.keys().filter(|path| {
+        let value = edit::at(object, path);
+        !is_identity(path) && value.is_some_and(|value| !value.is_collection())
+    });
+    let first = fields.next().filter(|path| is_named(path, message))?;
+    fields.next().is_none().then(|| first.clone())
 }

@@ -223,6 +223,13 @@ impl Program {
         }
     }
 
+    /// Whether an evaluation may be noticed outside of this process: it may call what `--enable-opa-builtin` lets it.
+    pub fn reaches_out(&self) -> bool {
+        match self {
+            Self::Rego(program) => program.reaches_out(),
+        }
+    }
+
     /// How each loop over the inventory runs: by index, or why not. Nothing unless admit's own engine is in use.
     pub fn inventory_loops(&self) -> &[InventoryLoop] {
         match self {

@@ -3,7 +3,7 @@
 use crate::model::api::EnforcementAction;
 use crate::model::review::AdmissionResponse;
 
-use super::{Evaluation, ReviewFailure};
+use super::{Evaluation, ReviewFailure, Violation};
 
 /// The outcome of a review in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,9 +39,20 @@ pub struct Verdict {
 impl Verdict {
     /// One denial is enough to refuse; warnings are attached either way.
     pub fn from_evaluation(evaluation: &Evaluation) -> Self {
+        Self::with_places(evaluation, &[])
+    }
+
+    /// The same, with what is known of the place of each violation, in their order, behind its message.
+    pub fn with_places(evaluation: &Evaluation, places: &[Option<String>]) -> Self {
+        let places = places.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+        let line = |violation: &Violation, place: Option<&str>| match place {
+            Some(place) => format!("{} ({place})", violation.line()),
+            None => violation.line(),
+        };
         let lines = |action: &EnforcementAction| -> Vec<String> {
-            let with_action = evaluation.violations.iter().filter(|violation| violation.actions.contains(action));
-            with_action.map(super::Violation::line).collect()
+            let placed = evaluation.violations.iter().zip(places.clone());
+            let with_action = placed.filter(|(violation, _)| violation.actions.contains(action));
+            with_action.map(|(violation, place)| line(violation, place)).collect()
         };
         let (denials, warnings) = (lines(&EnforcementAction::Deny), lines(&EnforcementAction::Warn));
         let allowed = denials.is_empty();

@@ -45,6 +45,20 @@ impl Inventory {
         });
     }
 
+    /// The same with another value for the object of this key, as a trial.
+    pub(in crate::policy) fn with(&self, key: &ObjectKey, value: Document) -> Document {
+        let mut tree = self.tree.clone();
+        with_path(key, |path| tree.insert(path, value));
+        tree
+    }
+
+    /// What is kept of the object of this key.
+    pub(in crate::policy) fn at(&self, key: &ObjectKey) -> Option<Document> {
+        let mut found = None;
+        with_path(key, |path| found = self.tree.at(path));
+        found
+    }
+
     /// Makes these all objects of a kind. Those that stay as they are stay the very same.
     pub fn replace(&mut self, gvk: &GroupVersionKind, objects: &[Object], fields: &Fields, pool: &mut Pool) {
         let kept: BTreeSet<ObjectKey> = objects.iter().map(Object::key).collect();

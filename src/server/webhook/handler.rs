@@ -289,7 +289,8 @@ impl Admission {
         let outcome = validate(&snapshot, review, context);
         evaluating.evaluated(&outcome);
         let _stage = trace.stage("write the answer");
-        let mut verdict = self.reporter.judged(review, outcome, trace);
+        let places = self.reporter.places(&snapshot, review, &outcome, *deadline);
+        let mut verdict = self.reporter.judged(review, outcome, &places, trace);
         verdict.response.warnings.extend(pending.passed.warnings);
         done(answered(version, review, verdict.decision, &verdict.response))
     }

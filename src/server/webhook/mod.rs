@@ -4,6 +4,7 @@ mod handler;
 mod label;
 mod listener;
 mod namespaces;
+mod places;
 mod report;
 mod trace;
 mod wire;

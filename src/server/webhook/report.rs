@@ -11,10 +11,14 @@ use tracing::{error, info, warn};
 
 use crate::model::api::EnforcementAction;
 use crate::model::review::Review;
+use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{Decision, Evaluation, LimitBreach, ReviewFailure, TemplateRun, Verdict, Violation};
+use crate::policy::snapshot::Snapshot;
 use crate::server::admission_events::{AdmissionEvent, Events};
 use crate::server::telemetry::metrics::Metrics;
 use crate::server::telemetry::traces::RequestTrace;
+
+use super::places;
 
 /// What is told of requests; one field a flag.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +33,8 @@ pub struct ReportOptions {
     pub events_beside_objects: bool,
     /// `--show-decision-id`.
     pub shows_decision_id: bool,
+    /// `--blame`.
+    pub blames: bool,
 }
 
 /// Names one decision of one process: where log, Event and message meet.
@@ -61,11 +67,26 @@ impl Reporter {
         Self { options, metrics, events, process, decisions: AtomicU64::new(1) }
     }
 
+    /// Where violations are, as far as somebody wants to be told and there is time.
+    pub(super) fn places(
+        &self,
+        snapshot: &Snapshot,
+        review: &Review,
+        outcome: &Result<Evaluation, ReviewFailure>,
+        deadline: Deadline,
+    ) -> Vec<Option<String>> {
+        match outcome {
+            Ok(evaluation) if self.options.blames => places::find(snapshot, review, evaluation, deadline),
+            _ => Vec::new(),
+        }
+    }
+
     /// Tells what came of a request, and gives the verdict as the client is to see it.
     pub(super) fn judged(
         &self,
         review: &Review,
         outcome: Result<Evaluation, ReviewFailure>,
+        places: &[Option<String>],
         trace: &RequestTrace,
     ) -> Verdict {
         let id = DecisionId(self.process, self.decisions.fetch_add(1, Ordering::Relaxed));
@@ -75,7 +96,7 @@ impl Reporter {
                 self.report_breaches(id, review, &evaluation);
                 self.report_violations(id, review, &evaluation);
                 self.log_stats(id, review, &evaluation);
-                Verdict::from_evaluation(&evaluation)
+                Verdict::with_places(&evaluation, places)
             }
             Err(failure) => {
                 let (name, decision_id) = (review.display_name(), id.to_string());

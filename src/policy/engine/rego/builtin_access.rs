@@ -41,6 +41,11 @@ impl BuiltinAccess {
         self.disabled.insert(name)
     }
 
+    /// Whether anything that reaches out was enabled.
+    pub(super) fn may_reach_out(self) -> bool {
+        self.enabled != Names::default()
+    }
+
     /// The same for an evaluator that must not act on the world.
     pub(super) fn without_reach(self) -> Self {
         Self { enabled: Names::default(), ..self }

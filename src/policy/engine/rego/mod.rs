@@ -56,6 +56,7 @@ pub struct RegoProgram {
     reads: InventoryReads,
     keeps_prints: bool,
     is_traced: bool,
+    reaches_out: bool,
 }
 
 impl RegoProgram {
@@ -82,7 +83,15 @@ impl RegoProgram {
             // Traces show whole objects; regorus is not known to leave alone what a policy does not read.
             RegoEngine::Own | RegoEngine::Regorus | RegoEngine::Both => InventoryReads::everything(),
         };
-        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced })
+        let modules = std::iter::once(&source.main).chain(&source.libraries);
+        let reaches_out = options.access.may_reach_out()
+            && modules.into_iter().any(|module| ["http", "net"].iter().any(|name| module.text.contains(name)));
+        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced, reaches_out })
+    }
+
+    /// Whether an evaluation may be noticed outside of this process.
+    pub(super) fn reaches_out(&self) -> bool {
+        self.reaches_out
     }
 
     pub(super) fn folds(&self) -> Folds {

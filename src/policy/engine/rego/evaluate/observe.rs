@@ -135,8 +135,9 @@ impl Observer {
         }
     }
 
-    /// A step from a value by a key, whether or not it leads somewhere.
+    /// A step from a value by a key, whether or not it leads somewhere. What is there depends on the key.
     pub(super) fn step(&mut self, from: &Value, key: &Value) {
+        self.touch(key, Touch::Tested);
         match (from.get(key), from, key) {
             (Some(found), ..) => self.touch(found, Touch::Read),
             (None, Value::Object(_), Value::String(key)) => {

@@ -33,6 +33,7 @@ impl<'a> Evaluator<'a> {
         if !self.exists(&step.probe, base)? {
             return Ok(Flow::Continue);
         }
+        step.wanted.iter().for_each(|operand| self.observe_test(self.operand(*operand, base)));
         let key = self.key(&step.wanted, base);
         for place in index.find(&key) {
             self.budget.step()?;

@@ -34,14 +34,15 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub(super) fn observe_way(&mut self, head: Operand, path: &[Operand], base: usize) {
         if self.observer.is_some() {
-            let mut at = self.operand(head, base);
+            let mut at = Some(self.operand(head, base));
             for key in path {
                 let key = self.operand(*key, base);
-                self.observe_step(at, key);
-                match at.get(key) {
-                    Some(found) => at = found,
-                    None => return,
+                // Where the way leads depends on all of its keys, on those behind its end, too.
+                match at {
+                    Some(from) => self.observe_step(from, key),
+                    None => self.observe_test(key),
                 }
+                at = at.and_then(|from| from.get(key));
             }
         }
     }

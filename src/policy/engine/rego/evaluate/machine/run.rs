@@ -109,6 +109,7 @@ impl<'a> Evaluator<'a> {
                 self.settle_maybe(target, value, base)
             }
             Step::Stored { head, path, target } => {
+                self.observe_way(*head, path, base);
                 let head = self.operand(*head, base);
                 let value = path.iter().try_fold(head, |at, key| self.stored(at, self.operand(*key, base)));
                 self.settle_maybe(target, value, base)
