@@ -2,6 +2,7 @@
 
 mod containment;
 mod exclusions;
+mod expansion;
 mod fake_cluster;
 mod fuzz;
 mod http_send;
