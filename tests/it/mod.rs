@@ -14,6 +14,7 @@ mod opa_conformance;
 mod own_resources;
 mod processes;
 mod rego_cases;
+mod rendering;
 mod snapshots;
 mod suites;
 mod tls;
