@@ -30,6 +30,10 @@ pub(super) struct TestArguments {
     /// Print only what would be denied
     #[arg(long)]
     deny_only: bool,
+    /// Judge what workloads would create, too: a Deployment's Pods, a CronJob's Jobs and their Pods, and those of every
+    /// resource that holds a pod template
+    #[arg(long)]
+    expand: bool,
     /// The same as `--print`
     #[arg(short, long)]
     verbose: bool,
@@ -68,7 +72,8 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         let plural = if count == 1 { "problem" } else { "problems" };
         anyhow::bail!("{count} {plural} in the input; nothing was judged");
     }
-    let (judgements, shown) = judge::judge_noting(&bundle, options.compile.is_traced);
+    let judging = judge::JudgeOptions { is_traced: options.compile.is_traced, expands: arguments.expand };
+    let (judgements, shown) = judge::judge_noting(&bundle, judging);
     for text in &shown {
         anstream::eprintln!("{text}");
     }

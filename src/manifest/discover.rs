@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ManifestError;
+use super::read_options::ReadOptions;
+use super::walk::{Pattern, is_hidden, is_pattern, walk};
 
 /// What gator reads; the order is that of its error message.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
@@ -16,27 +18,54 @@ const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// count, and directories whose name starts with a dot are left out. Links are followed. A file that can be reached
 /// in several ways is returned once, under the first name.
 pub fn discover(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<ManifestError>) {
-    let mut search = Search::default();
+    let (inputs, errors) = discover_with(paths, &ReadOptions::default());
+    let to_file = |input| match input {
+        Input::File(path) => Some(path),
+        Input::Stdin => None,
+    };
+    (inputs.into_iter().filter_map(to_file).collect(), errors)
+}
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    File(PathBuf),
+    Stdin,
+}
+
+/// The same for paths that may be more.
+pub(super) fn discover_with(paths: &[PathBuf], options: &ReadOptions) -> (Vec<Input>, Vec<ManifestError>) {
+    let mut search = Search { options: *options, inputs: Vec::new(), errors: Vec::new(), seen: HashSet::new() };
     for path in paths {
+        if options.reads_dash && path.as_os_str() == "-" {
+            search.stdin();
+            continue;
+        }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
                 if !search.directory(path) {
                     let error =
                         ManifestError::whole_file(shown(path), "found no .yaml, .yml or .json file in this directory");
-                    search.errors.push(error.with_help("name the files, or a directory that holds manifests"));
+                    let ignored =
+                        if options.respects_gitignore { "; what .gitignore leaves out does not count" } else { "" };
+                    let help = format!("name the files, or a directory that holds manifests{ignored}");
+                    search.errors.push(error.with_help(help));
                 }
             }
-            Ok(_) if has_extension(path) => search.file(path.clone()),
+            Ok(_) if options.takes_any_extension || has_extension(path) => search.file(path.clone()),
             Ok(_) => search.errors.push(wrong_extension(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && options.expands_patterns && is_pattern(path) => {
+                search.pattern(path);
+            }
             Err(error) => search.errors.push(unreadable(path, &error)),
         }
     }
-    (search.files, search.errors)
+    (search.inputs, search.errors)
 }
 
-#[derive(Default)]
 struct Search {
-    files: Vec<PathBuf>,
+    options: ReadOptions,
+    inputs: Vec<Input>,
     errors: Vec<ManifestError>,
     /// Real paths of everything met, which also ends loops of links.
     seen: HashSet<PathBuf>,
@@ -48,6 +77,9 @@ impl Search {
         if self.seen.contains(&real(top)) {
             // Read already, as a part of another directory.
             return true;
+        }
+        if self.options.respects_gitignore {
+            return self.walked(top);
         }
         let errors_before = self.errors.len();
         let mut found = false;
@@ -76,9 +108,67 @@ impl Search {
         found || self.errors.len() > errors_before
     }
 
+    fn walked(&mut self, top: &Path) -> bool {
+        let mut found = false;
+        for file in walk(top, true) {
+            match file {
+                Ok(path) if has_extension(&path) => {
+                    found = true;
+                    self.file(path);
+                }
+                Err((path, error)) if has_extension(&path) || path.is_dir() => {
+                    found = true;
+                    self.errors.push(unreadable(&path, &error));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        found
+    }
+
+    fn pattern(&mut self, path: &Path) {
+        let pattern = match Pattern::new(path) {
+            Ok(pattern) => pattern,
+            Err(problem) => {
+                let error = ManifestError::whole_file(
+                    shown(path),
+                    format!("as a pattern of file names, this is wrong: {problem}"),
+                );
+                self.errors.push(error.with_help("write `[*]` for a `*` that is part of a name"));
+                return;
+            }
+        };
+        let mut found = false;
+        for file in pattern.files(self.options.respects_gitignore) {
+            match file {
+                Ok(path) if pattern.has_extension || has_extension(&path) => {
+                    found = true;
+                    self.file(path);
+                }
+                Ok(_) => {}
+                Err((path, error)) => {
+                    found = true;
+                    self.errors.push(unreadable(&path, &error));
+                }
+            }
+        }
+        if !found {
+            let error = ManifestError::whole_file(shown(path), "no file matches this pattern");
+            self.errors.push(
+                error.with_help("`*` stays within a directory, `**/` goes through any; ignored files do not count"),
+            );
+        }
+    }
+
+    fn stdin(&mut self) {
+        if !self.inputs.contains(&Input::Stdin) {
+            self.inputs.push(Input::Stdin);
+        }
+    }
+
     fn file(&mut self, path: PathBuf) {
         if self.is_new(&path) {
-            self.files.push(path);
+            self.inputs.push(Input::File(path));
         }
     }
 
@@ -117,10 +207,6 @@ fn entries(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
 
 fn has_extension(path: &Path) -> bool {
     path.extension().is_some_and(|found| EXTENSIONS.iter().any(|extension| found == *extension))
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 #[cfg(test)]

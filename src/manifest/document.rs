@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::origin::Origin;
 use super::source::{Location, Position, Source, Span};
 use super::span_tree::{Content, SpanTree, Step};
 use crate::model::object::{FieldPath, Segment};
@@ -17,6 +18,18 @@ pub struct Document {
     position: Position,
     value: Arc<Value>,
     spans: SpanTree,
+    origin: Option<Arc<Origin>>,
+}
+
+/// A key that stands twice in one mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedKey {
+    /// The field, of which the value at `again` counts.
+    pub path: FieldPath,
+    /// The key that is overruled.
+    pub first: Location,
+    /// The key that overrules it.
+    pub again: Location,
 }
 
 /// The answer to "where is this path".
@@ -31,12 +44,30 @@ pub struct Located {
 impl Document {
     pub(super) fn new(source: Arc<Source>, value: Value, spans: SpanTree) -> Self {
         let position = spans.follow(&[]).map_or(Position::START, |step| step.node.span.start);
-        Self { source, position, value: Arc::new(value), spans }
+        Self { source, position, value: Arc::new(value), spans, origin: None }
     }
 
     /// The text the document was read from.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// What it was rendered from, when a tool made the text.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    /// Keys that stand twice in one mapping, in the order of the text. `kubectl` takes the last and says nothing; the
+    /// API server refuses such an object.
+    pub fn repeated_keys(&self) -> Vec<RepeatedKey> {
+        let repeated = self.spans.repeated_keys();
+        let location = |span| self.source.location(span);
+        let found = repeated.into_iter().map(|(path, first, again)| RepeatedKey {
+            path,
+            first: location(first),
+            again: location(again),
+        });
+        found.collect()
     }
 
     /// The document's first content: not the `---`, not a comment above it.
@@ -100,7 +131,12 @@ impl Document {
     }
 
     pub(super) fn with_part(&self, value: Value, path: &[Segment]) -> Option<Self> {
-        Some(Self::new(Arc::clone(&self.source), value, self.spans.below(path)?))
+        let part = Self::new(Arc::clone(&self.source), value, self.spans.below(path)?);
+        Some(Self { origin: self.origin.clone(), ..part })
+    }
+
+    pub(super) fn with_origin(self, origin: Arc<Origin>) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     pub(super) fn value_mut(&mut self) -> &mut Value {

@@ -5,11 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::discover::{discover, shown, unreadable};
+use super::discover::{Input, discover_with, shown, unreadable};
 use super::document::Document;
 use super::error::ManifestError;
 use super::list::flatten;
 use super::parse::parse;
+use super::read_options::ReadOptions;
 use super::source::{Position, Source, Span};
 
 /// How people see the name of standard input.
@@ -19,10 +20,26 @@ const STDIN: &str = "<stdin>";
 ///
 /// The files come first, in the order of the paths, then the input.
 pub fn read(paths: &[PathBuf], stdin: Option<&mut dyn Read>) -> (Vec<Document>, Vec<ManifestError>) {
-    let (files, mut errors) = discover(paths);
+    read_with(paths, stdin, &ReadOptions::default())
+}
+
+/// The same for paths that may be more: see [`ReadOptions`].
+pub fn read_with(
+    paths: &[PathBuf],
+    mut stdin: Option<&mut dyn Read>,
+    options: &ReadOptions,
+) -> (Vec<Document>, Vec<ManifestError>) {
+    let (mut inputs, mut errors) = discover_with(paths, options);
+    if stdin.is_some() && !options.reads_dash {
+        inputs.push(Input::Stdin);
+    }
     let mut documents = Vec::new();
-    let inputs = files.iter().map(|path| read_text(path));
-    for source in inputs.chain(stdin.map(read_stdin)) {
+    for input in inputs {
+        let source = match (input, &mut stdin) {
+            (Input::File(path), _) => read_bounded(&path, options.largest),
+            (Input::Stdin, Some(stdin)) => read_stdin(*stdin, options.largest),
+            (Input::Stdin, None) => Err(ManifestError::whole_file(STDIN, "there is no input to read")),
+        };
         match source {
             Ok(source) => read_source(&Arc::new(source), &mut documents, &mut errors),
             Err(error) => errors.push(error),
@@ -44,8 +61,37 @@ pub fn read_file(path: &Path) -> (Vec<Document>, Vec<ManifestError>) {
 /// # Errors
 /// When it cannot be read or is not text; with the place.
 pub fn read_text(path: &Path) -> Result<Source, ManifestError> {
-    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    decode(&shown(path), bytes)
+    read_bounded(path, u64::MAX)
+}
+
+fn read_bounded(path: &Path, largest: u64) -> Result<Source, ManifestError> {
+    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let name = shown(path);
+    if length > largest {
+        return Err(too_large(&name, &mebibytes(length), largest));
+    }
+    // A pipe under a file's name has no length.
+    let bytes = read_bytes(file, largest).map_err(|error| unreadable(path, &error))?;
+    let bytes = bytes.ok_or_else(|| too_large(&name, "more", largest))?;
+    decode(&name, bytes)
+}
+
+/// All bytes, `None` when there are more than allowed.
+fn read_bytes(input: impl Read, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    input.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    let is_bounded = u64::try_from(bytes.len()).is_ok_and(|length| length <= largest);
+    Ok(is_bounded.then_some(bytes))
+}
+
+fn too_large(name: &str, found: &str, largest: u64) -> ManifestError {
+    let message = format!("holds {found}, expected at most {}", mebibytes(largest));
+    ManifestError::whole_file(name, message).with_help("split it, or leave it out if it is no manifest")
+}
+
+fn mebibytes(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes.div_ceil(1 << 20)) }
 }
 
 /// The documents of a text that is in memory, `List`s taken apart, under the name to show for it.
@@ -68,11 +114,10 @@ fn read_source(source: &Arc<Source>, documents: &mut Vec<Document>, errors: &mut
     }
 }
 
-fn read_stdin(input: &mut dyn Read) -> Result<Source, ManifestError> {
-    let mut bytes = Vec::new();
-    let read = input.read_to_end(&mut bytes);
-    read.map_err(|error| ManifestError::whole_file(STDIN, format!("cannot be read: {error}")))?;
-    decode(STDIN, bytes)
+fn read_stdin(input: &mut dyn Read, largest: u64) -> Result<Source, ManifestError> {
+    let read = read_bytes(input, largest);
+    let bytes = read.map_err(|error| ManifestError::whole_file(STDIN, format!("cannot be read: {error}")))?;
+    decode(STDIN, bytes.ok_or_else(|| too_large(STDIN, "more", largest))?)
 }
 
 fn decode(name: &str, bytes: Vec<u8>) -> Result<Source, ManifestError> {

@@ -3,10 +3,11 @@
 //! The tree has the document's shape as written: an alias is a node that points at the anchored node, and a merged
 //! key (`<<`) points at the value it was merged from. So a path through either leads to the line that has to be edited.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::source::Span;
-use crate::model::object::Segment;
+use crate::model::object::{FieldPath, Segment};
 
 /// Index of a node in the arena.
 pub(super) type NodeId = u32;
@@ -52,6 +53,8 @@ pub(super) struct Entry {
     pub(super) key: Box<str>,
     pub(super) key_span: Span,
     pub(super) value: NodeId,
+    /// Taken over by a merge key (`<<`), so that its key stands in another mapping.
+    pub(super) is_merged: bool,
 }
 
 impl SpanTree {
@@ -86,6 +89,32 @@ impl SpanTree {
             Content::Alias(target) => self.node(target).unwrap_or(node),
             _ => node,
         }
+    }
+
+    /// Keys that stand twice in one mapping: the field, the key, the key again; in the order of the text.
+    pub(super) fn repeated_keys(&self) -> Vec<(FieldPath, Span, Span)> {
+        let mut found = Vec::new();
+        let mut waiting = vec![(FieldPath::root(), self.root)];
+        // What an alias repeats is looked at where it stands.
+        while let Some((path, id)) = waiting.pop() {
+            match self.node(id).map(|node| &node.content) {
+                Some(Content::Sequence(items)) => {
+                    waiting.extend(items.iter().enumerate().map(|(index, item)| (path.index(index), *item)));
+                }
+                Some(Content::Mapping(entries)) => {
+                    let mut seen = HashMap::new();
+                    for entry in entries.iter().filter(|entry| !entry.is_merged) {
+                        if let Some(first) = seen.insert(&entry.key, entry.key_span) {
+                            found.push((path.key(&*entry.key), first, entry.key_span));
+                        }
+                        waiting.push((path.key(&*entry.key), entry.value));
+                    }
+                }
+                Some(Content::Scalar { .. } | Content::Alias(_)) | None => {}
+            }
+        }
+        found.sort_by_key(|(_, _, again)| again.start);
+        found
     }
 
     fn child(&self, parent: NodeId, segment: &Segment) -> Option<(NodeId, Option<Span>)> {

@@ -220,7 +220,7 @@ impl Tree {
             }
             Collection::Mapping { map, entries, key } => match key.take() {
                 Some(Key::Name(name, key_span)) => {
-                    entries.push(Entry { key: name.as_str().into(), key_span, value: part.node });
+                    entries.push(Entry { key: name.as_str().into(), key_span, value: part.node, is_merged: false });
                     map.insert(name, part.value);
                 }
                 Some(Key::Merge) | None => return self.merge(part),
@@ -291,7 +291,7 @@ impl Tree {
             if let Some(Frame { collection: Collection::Mapping { map: target, entries, .. }, .. }) =
                 self.frames.last_mut()
             {
-                entries.extend(new);
+                entries.extend(new.into_iter().map(|entry| Entry { is_merged: true, ..entry }));
                 target.extend(map);
             }
         }

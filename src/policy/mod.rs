@@ -6,6 +6,7 @@ pub mod blame;
 pub mod engine;
 pub mod evaluate;
 pub mod exclusion;
+pub mod expansion;
 pub mod inventory;
 pub mod matching;
 pub mod snapshot;

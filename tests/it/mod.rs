@@ -3,6 +3,7 @@
 mod blame;
 mod containment;
 mod exclusions;
+mod expansion;
 pub(crate) mod fake_cluster;
 mod fuzz;
 mod http_send;
@@ -15,6 +16,7 @@ mod opa_conformance;
 mod own_resources;
 mod processes;
 mod rego_cases;
+mod rendering;
 mod snapshots;
 mod suites;
 mod tls;

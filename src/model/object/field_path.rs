@@ -44,6 +44,17 @@ impl FieldPath {
         path
     }
 
+    /// This path and more steps.
+    #[must_use]
+    pub fn join(&self, steps: &[Segment]) -> Self {
+        Self([self.segments(), steps].concat())
+    }
+
+    /// The steps that lead from `top` to here; `None` when this is not at or below it.
+    pub fn below(&self, top: &Self) -> Option<&[Segment]> {
+        self.0.strip_prefix(top.segments())
+    }
+
     /// This path without its last step; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;

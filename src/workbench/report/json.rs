@@ -56,9 +56,10 @@ impl Serialize for OrderedResult {
 /// Beyond what Gatekeeper says; its readers pass over it.
 fn blame_fields(blame: &Blame, judgement: &Judgement) -> Value {
     let location = judgement.location();
-    let mut fields = json!({"field": blame.path.to_string(), "basis": blame.basis.as_str()});
+    let written = |path| judgement.origin_of(path).path.to_string();
+    let mut fields = json!({"field": written(&blame.path), "basis": blame.basis.as_str()});
     if let Some(missing) = &blame.missing {
-        fields["missing"] = missing.to_string().into();
+        fields["missing"] = written(missing).into();
     }
     if let Some(location) = location {
         fields["file"] = location.file.as_ref().into();
