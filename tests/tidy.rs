@@ -35,6 +35,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["server/"]),
     ("cel", &["policy/engine/cel/"]),
     ("clap", &["cli/", "main.rs"]),
+    ("clap_complete", &["cli/completions.rs"]),
+    ("clap_mangen", &["cli/man.rs"]),
     ("foldhash", &["model/value/"]),
     ("futures", &["server/", "cli/"]),
     ("granit_parser", &["manifest/", "policy/engine/rego/annotations/", "policy/engine/rego/builtins/"]),

@@ -7,6 +7,7 @@ mod fuzz;
 mod http_send;
 mod inventory;
 mod joins;
+mod lint_since;
 mod matching;
 mod namespaces;
 mod opa_conformance;

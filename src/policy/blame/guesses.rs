@@ -80,10 +80,8 @@ impl Guesses {
     }
 
     fn collect(&mut self, json: &Json, texts: &mut Vec<String>, is_top: bool) {
-        if json.is_array() || json.is_object() {
-            if !is_top && self.wholes.len() < MAX_NUMBERS {
-                self.wholes.push(Value::from_json(json, NumberMode::Float));
-            }
+        if (json.is_array() || json.is_object()) && !is_top && self.wholes.len() < MAX_NUMBERS {
+            self.wholes.push(Value::from_json(json, NumberMode::Float));
         }
         match json {
             Json::String(text) if !texts.contains(text) && texts.len() < MAX_TEXTS => texts.push(text.clone()),
