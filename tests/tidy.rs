@@ -36,6 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["server/"]),
     ("cel", &["policy/engine/cel/"]),
     ("clap", &["cli/", "main.rs"]),
+    ("clap_complete", &["cli/completions.rs"]),
+    ("clap_mangen", &["cli/man.rs"]),
     ("flate2", &["server/outbound/"]),
     ("foldhash", &["model/value/"]),
     ("futures", &["server/", "cli/"]),

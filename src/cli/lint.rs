@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::engine::EngineArguments;
 use super::images::{Documents, ImageArguments};
 use super::lint_cluster::ClusterArguments;
+use super::lint_scope::ScopeArguments;
 use super::print;
 use crate::manifest;
 use crate::workbench::bundle::{self, BundledObject};
@@ -33,6 +34,10 @@ const DEFAULT_WIDTH: usize = 120;
 #[command(
     after_help = "All objects are judged as the webhook would judge their creation, and are inventory for referential \
 policies. Templates and constraints among PATHs are policies, too.\n\n\
+A comment leaves findings out: `# admit:ignore RULE[,RULE] until=2027-01-01 reason=words to the end of the line`, where RULE \
+is a kind of constraint, Kind/name, a code, or `*`. On the line of a value it is about that value, above a field or list \
+item about all of that, above a document about its object. The reason must be there, `until` need not. Objects in JSON have \
+the annotation admit.gatekeeper.sh/ignore for the words behind `admit:ignore`.\n\n\
 Exit code: 0 nothing found, 1 violations that would be denied, 2 warnings only and --fail-on warn, 3 bad input or a wrong \
 command line, 4 failed for another reason."
 )]
@@ -56,6 +61,8 @@ pub(super) struct LintArguments {
     /// Show the object of each violation only: faster, without a look for the field
     #[arg(long)]
     no_blame: bool,
+    #[command(flatten)]
+    scope: ScopeArguments,
     #[command(flatten)]
     engine: EngineArguments,
 }
@@ -104,7 +111,14 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         anstream::eprintln!("error: {missing}");
         return Ok(ExitCode::from(BAD_INPUT));
     }
-    let options = Options { build: arguments.engine.build_options(), finds_fields: !arguments.no_blame };
+    let scope = match arguments.scope.read() {
+        Ok(scope) => scope,
+        Err(message) => return Ok(bad_input(&message)),
+    };
+    let finds_fields = !arguments.no_blame || arguments.scope.needs_fields();
+    // Everybody's day, so that CI and a laptop agree.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let options = Options { build: arguments.engine.build_options(), finds_fields, today };
     let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| {});
     let (theirs, mut ours): (Vec<_>, Vec<_>) =
         std::mem::take(&mut report.problems).into_iter().partition(ClusterArguments::is_of_cluster);
@@ -117,10 +131,18 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     for problem in &report.problems {
         anstream::eprintln!("error: {problem}");
     }
+    if let Err(message) = scope.apply(&mut report) {
+        return Ok(bad_input(&message));
+    }
     for output in &arguments.output {
         write(output, &report)?;
     }
     Ok(exit_code(&report, arguments.fail_on))
+}
+
+fn bad_input(message: &str) -> ExitCode {
+    anstream::eprintln!("error: {message}");
+    ExitCode::from(BAD_INPUT)
 }
 
 fn read(paths: &[PathBuf], problems: &mut Vec<Diagnostic>) -> Vec<BundledObject> {

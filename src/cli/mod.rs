@@ -5,13 +5,17 @@
 
 mod bench;
 mod certificates;
+mod completions;
 mod demo;
 mod doctor;
 mod engine;
+mod git;
 mod go_flags;
 mod images;
 mod lint;
 mod lint_cluster;
+mod lint_scope;
+mod man;
 mod rego;
 mod serve;
 mod test;
@@ -20,9 +24,10 @@ mod watch;
 mod webhook;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Kubernetes policy admission: judges objects with Gatekeeper's policies, in the cluster and in CI.
 #[derive(Debug, Parser)]
@@ -36,12 +41,16 @@ struct Arguments {
 enum Command {
     /// Measure how long policies take (the flags of `gator bench`)
     Bench(bench::BenchArguments),
+    /// Print what a shell needs to complete command lines of admit
+    Completions(completions::CompletionsArguments),
     /// Show admit at work: a webhook on this machine, a few manifests, and what became of them
     Demo(demo::DemoArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
     /// Judge manifests, and show the line that breaks a policy
     Lint(lint::LintArguments),
+    /// Print the manual page, or write those of all subcommands
+    Man(man::ManArguments),
     /// Check, format and evaluate Rego
     Rego(rego::RegoArguments),
     /// Run the admission webhook
@@ -54,7 +63,7 @@ enum Command {
 
 /// Runs one command line.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(go_flags::normalize(arguments)) {
+    let arguments = match parse(go_flags::normalize(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are what was asked for; anything else is a mistake in the command line.
@@ -64,9 +73,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
@@ -76,6 +87,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         anstream::eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Under the name `kubectl-admit` it is a plugin of kubectl, which people call with a blank.
+fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    let name = arguments.first().and_then(|name| Path::new(name).file_stem());
+    if name.is_some_and(|name| name == "kubectl-admit") {
+        command = command.bin_name("kubectl admit");
+    }
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no failure.

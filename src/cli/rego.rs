@@ -33,6 +33,7 @@ enum RegoCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 when all compiles, 2 when something does not or the command line is wrong.")]
 struct CheckArguments {
     /// .rego files, or YAML files with ConstraintTemplates
     #[arg(value_name = "FILE", required = true)]
@@ -45,6 +46,10 @@ struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 when all is well, 1 when --list names a file, 2 when a file cannot be read as Rego or the command line is \
+wrong."
+)]
 struct FmtArguments {
     /// .rego files; the formatted text is printed
     #[arg(value_name = "FILE", required = true)]
@@ -61,6 +66,10 @@ struct FmtArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 for an answer, 1 when --fail is given and the answer is undefined, 2 when there is no answer or the command \
+line is wrong."
+)]
 struct EvalArguments {
     /// The query, for example data.example.allow
     query: String,

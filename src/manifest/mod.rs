@@ -11,6 +11,7 @@
 //!                                                            └─ yaml ─┴─ tree (values + spans) ─► Document ─ list ─► items
 //! ```
 
+mod comments;
 mod discover;
 mod document;
 mod error;
@@ -31,6 +32,7 @@ mod yaml;
 mod yaml_error;
 mod yaml_quotes;
 
+pub use comments::{Comment, Subject, comments};
 pub use discover::discover;
 pub use document::{Document, Located, RepeatedKey};
 pub use error::ManifestError;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::source::Span;
+use super::source::{Position, Span};
 use crate::model::object::{FieldPath, Segment};
 
 /// Index of a node in the arena.
@@ -81,6 +81,49 @@ impl SpanTree {
             depth += 1;
         }
         Some(Step { node: self.node(id)?, key, depth })
+    }
+
+    /// The whole of it.
+    pub(super) fn span(&self) -> Option<Span> {
+        self.node(self.root).map(|node| node.span)
+    }
+
+    /// The field whose key stands at a place, or the list item that starts there, at its dash when it has one, with
+    /// everything in it; the outermost of them. Aliases are not followed.
+    pub(super) fn part_at(&self, place: Position, has_dash: bool) -> Option<Span> {
+        let mut waiting = vec![self.root];
+        let mut item = None;
+        while let Some(node) = waiting.pop().and_then(|id| self.node(id)) {
+            match &node.content {
+                Content::Mapping(entries) => {
+                    let field = entries.iter().find(|entry| !has_dash && entry.key_span.start == place);
+                    if let Some(field) = field {
+                        let end = self.node(field.value).map_or(field.key_span.end, |value| value.span.end);
+                        return Some(Span { start: place, end: end.max(field.key_span.end) });
+                    }
+                    waiting.extend(entries.iter().map(|entry| entry.value));
+                }
+                Content::Sequence(items) => {
+                    item = item.or_else(|| self.item_at(node, items, place, has_dash));
+                    waiting.extend(items.iter().copied());
+                }
+                Content::Scalar { .. } | Content::Alias(_) => {}
+            }
+        }
+        item
+    }
+
+    fn item_at(&self, list: &Node, items: &[NodeId], place: Position, has_dash: bool) -> Option<Span> {
+        let spans: Vec<Span> = items.iter().filter_map(|id| Some(self.node(*id)?.span)).collect();
+        if !has_dash {
+            return spans.into_iter().find(|span| span.start == place);
+        }
+        let next = spans.iter().position(|span| span.start > place)?;
+        let is_between = match next.checked_sub(1).and_then(|last| spans.get(last)) {
+            Some(last) => last.end <= place,
+            None => list.span.start == place,
+        };
+        spans.get(next).copied().filter(|_| is_between)
     }
 
     /// The node that an alias stands for, or the node itself.

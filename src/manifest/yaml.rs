@@ -164,11 +164,16 @@ impl<'s> Reader<'s> {
     }
 
     fn position(&self, marker: &Marker) -> Position {
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Position {
-            line: number(marker.line()).saturating_add(self.segment.lines_above),
-            column: number(self.indented.column(marker.line(), marker.col())).saturating_add(1),
-        }
+        position_in(self.segment, self.indented, marker)
+    }
+}
+
+/// A place of the parser's as a place of the file.
+pub(super) fn position_in(segment: &Segment<'_>, indented: &Indented, marker: &Marker) -> Position {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Position {
+        line: number(marker.line()).saturating_add(segment.lines_above),
+        column: number(indented.column(marker.line(), marker.col())).saturating_add(1),
     }
 }
 

@@ -10,6 +10,7 @@ mod http_send;
 mod images;
 mod inventory;
 mod joins;
+mod lint_since;
 mod matching;
 mod namespaces;
 mod opa_conformance;

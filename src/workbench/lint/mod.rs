@@ -3,13 +3,18 @@
 //! ```text
 //! documents ─► objects ─┬─ policies ──► snapshot
 //!                       └─ manifests ─► validate ─► Violation ─ blame ─► field ─ spans ─► Finding
+//!                                             Finding ─ ignore ─► Report ─ baseline ─ changes ─► what is reported
 //! ```
 //!
 //! The verdict is the webhook's, because it is the same call. Deliberately absent: reading files (`manifest`), printing
 //! (`report`), and what follows from findings (`cli`).
 
+pub mod baseline;
+pub mod changes;
 pub mod finding;
 mod fingerprint;
+mod ignore;
+mod left_out;
 pub mod report;
 mod rules_of_policies;
 
@@ -27,6 +32,8 @@ use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
 use crate::policy::snapshot::{BuildOptions, Snapshot};
 
 use finding::{Finding, Place, Precision, Rule, Severity};
+use ignore::Ignores;
+pub use left_out::LeftOut;
 use rules_of_policies::Rules;
 
 /// What lint works on.
@@ -56,6 +63,8 @@ pub struct Options {
     pub build: BuildOptions,
     /// Whether the field is looked for that a violation is about.
     pub finds_fields: bool,
+    /// What comments that ignore a finding until some day are measured by.
+    pub today: jiff::civil::Date,
 }
 
 /// All that was found.
@@ -69,6 +78,10 @@ pub struct Report {
     pub rules: Vec<Arc<Rule>>,
     /// How many objects were judged.
     pub objects: usize,
+    /// Everything that was read.
+    pub judged: Vec<BundledObject>,
+    /// What was found and is not in `findings`.
+    pub left_out: LeftOut,
 }
 
 impl Report {
@@ -85,7 +98,9 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     // What is in the files takes the place of what is in the cluster.
     let all = objects.into_iter().chain(policies).chain(manifests.iter().cloned());
     let (bundle, mut problems) = bundle::assemble(all.collect(), &namespace, options.build);
-    let Bundle { snapshot, .. } = bundle;
+    let Bundle { snapshot, objects: read } = bundle;
+    let ignores = Ignores::of(&read.iter().collect::<Vec<_>>());
+    let files = ignores.files();
     let rules = Rules::of(&snapshot);
     let is_judged = |one: &&BundledObject| {
         let object = &one.object;
@@ -97,7 +112,9 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests
         .par_iter()
         .map(|object| {
-            let found = judge(&snapshot, object, &rules, options);
+            // Comments are about places, so that these have to be known.
+            let finds_fields = options.finds_fields || files.contains(object.document.source().name());
+            let found = judge(&snapshot, object, &rules, Options { finds_fields, ..options });
             judged();
             found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
         })
@@ -109,9 +126,24 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
             Err(problem) => problems.push(problem),
         }
     }
-    findings.sort_by(|one, other| one.order().cmp(&other.order()));
-    fingerprint::assign(&mut findings);
-    Report { findings, problems, rules: rules.all(), objects: manifests.len() }
+    let mut report = Report { findings, problems, rules: rules.all(), objects: manifests.len(), ..Report::default() };
+    finish(&mut report, read, &ignores, options.today);
+    report
+}
+
+/// Orders and numbers findings, and takes out what comments ignore.
+fn finish(report: &mut Report, read: Vec<BundledObject>, ignores: &Ignores, today: jiff::civil::Date) {
+    let sort = |findings: &mut Vec<Finding>| findings.sort_by(|one, other| one.order().cmp(&other.order()));
+    let findings = &mut report.findings;
+    sort(findings);
+    // Before anything is taken out, which would change the numbers of others.
+    fingerprint::assign(findings, &read);
+    let (ignored, mut about_ignores) = ignores.apply(findings, &report.rules, today);
+    fingerprint::assign(&mut about_ignores, &read);
+    findings.append(&mut about_ignores);
+    sort(findings);
+    report.left_out.ignored = ignored;
+    report.judged = read;
 }
 
 fn judge(

@@ -22,6 +22,10 @@ pub(super) fn render(report: &Report) -> String {
             "errors": report.count(Severity::Error),
             "warnings": report.count(Severity::Warning),
             "notes": report.count(Severity::Note),
+            "ignored": report.left_out.ignored,
+            "known": report.left_out.known,
+            "gone": report.left_out.gone,
+            "unchanged": report.left_out.unchanged,
         },
     });
     // Values of JSON can always be written.

@@ -36,7 +36,8 @@ fn summary(report: &Report) -> String {
     }
     let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
     let (objects, rules) = (counted(report.objects, "object"), counted(report.rules.len(), "rule"));
-    format!("{found} in {objects}, judged by {rules}\n")
+    let left_out: String = report.left_out.lines().iter().map(|line| format!("{line}\n")).collect();
+    format!("{found} in {objects}, judged by {rules}\n{left_out}")
 }
 
 fn counted(count: usize, word: &str) -> String {
@@ -80,6 +81,7 @@ fn label(finding: &Finding) -> String {
     match (finding.precision, &finding.missing) {
         (Precision::Object, _) => format!("{name} (which field is not known){implied}"),
         (_, Some(missing)) => format!("{missing} is missing from {name}{implied}"),
+        (_, None) if finding.field.segments().is_empty() => name,
         (_, None) => format!("{} of {name}{implied}", finding.field),
     }
 }

@@ -1,0 +1,99 @@
+//! Which findings `admit lint` is asked for: those that a baseline does not know, those in lines that changed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::git::Changed;
+use crate::workbench::lint::Report;
+use crate::workbench::lint::baseline::Baseline;
+use crate::workbench::lint::changes;
+
+/// The flags.
+#[derive(Debug, Args)]
+pub(super) struct ScopeArguments {
+    /// Leave out findings that are in this file
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write all findings into this file, and leave them out from now on
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "since"])]
+    write_baseline: Option<PathBuf>,
+    /// Only findings in lines that changed since this revision of git; everything is judged all the same
+    #[arg(long, value_name = "REV")]
+    since: Option<String>,
+}
+
+/// The flags with everything read that they name.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    baseline: Option<Baseline>,
+    write_baseline: Option<&'a Path>,
+    changed: Option<Changed>,
+}
+
+impl ScopeArguments {
+    /// Reads the baseline and asks git. The error is for people.
+    pub(super) fn read(&self) -> Result<Scope<'_>, String> {
+        let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
+        let changed = self.since.as_deref().map(Changed::since).transpose()?;
+        Ok(Scope { baseline, write_baseline: self.write_baseline.as_deref(), changed })
+    }
+
+    /// Whether fields have to be looked for, because a file tells findings apart by them.
+    pub(super) fn needs_fields(&self) -> bool {
+        self.write_baseline.is_some()
+    }
+}
+
+impl Scope<'_> {
+    /// Leaves out of the report what is not asked for, and writes a baseline when one is wanted.
+    pub(super) fn apply(self, report: &mut Report) -> Result<(), String> {
+        let is_gone = |file: &str| !Path::new(file).exists();
+        if let Some(path) = self.write_baseline {
+            if !report.problems.is_empty() {
+                let path = path.display();
+                return Err(format!(
+                    "{path} is not written, because not everything could be judged; mend the above first"
+                ));
+            }
+            let baseline = Baseline::of(report);
+            write_whole(path, &baseline.render())
+                .map_err(|error| format!("failed to write {}: {error}", path.display()))?;
+            baseline.apply(report, &is_gone);
+        }
+        if let Some(baseline) = self.baseline {
+            baseline.apply(report, &is_gone);
+        }
+        if let Some(changed) = self.changed {
+            changes::apply(report, &|file| changed.of_file(file));
+        }
+        Ok(())
+    }
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline, String> {
+    const HELP: &str = "  help: `admit lint … --write-baseline FILE` writes one";
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("failed to read {shown}: {error}\n{HELP}"))?;
+    Baseline::parse(&text).map_err(|error| format!("{shown}:{error}\n{HELP}"))
+}
+
+/// Replaces the file, or leaves it as it is: whoever reads it meanwhile sees one or the other.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    // A link stays one.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&path).map_or(0o666, |metadata| metadata.permissions().mode() & 0o777);
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    let mut file = builder.tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! How many findings are not reported, and why.
+
+/// Findings that are not in the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Comments and annotations ask for it.
+    pub ignored: usize,
+    /// The baseline knows them.
+    pub known: usize,
+    /// Their lines have not changed.
+    pub unchanged: usize,
+    /// Entries of the baseline that nothing is found for any more.
+    pub gone: usize,
+}
+
+impl LeftOut {
+    /// Lines of a summary; none when there is nothing to tell.
+    pub fn lines(&self) -> Vec<String> {
+        let counts = [
+            (self.known, "known from the baseline"),
+            (self.ignored, "ignored by comments"),
+            (self.unchanged, "in unchanged lines"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let gone = match self.gone {
+            0 => String::new(),
+            1 => "1 of the baseline is gone: write it anew".to_owned(),
+            many => format!("{many} of the baseline are gone: write it anew"),
+        };
+        [counts, gone].into_iter().filter(|line| !line.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_only_what_is_there() {
+        assert!(LeftOut::default().lines().is_empty());
+        let left_out = LeftOut { ignored: 1, known: 2, unchanged: 0, gone: 3 };
+        let expected =
+            ["2 known from the baseline, 1 ignored by comments", "3 of the baseline are gone: write it anew"];
+        assert_eq!(left_out.lines(), expected);
+    }
+}
