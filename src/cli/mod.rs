@@ -8,6 +8,7 @@ mod certificates;
 mod demo;
 mod doctor;
 mod engine;
+mod explain;
 mod go_flags;
 mod lint;
 mod rego;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
+    /// Explain what policy lint looks for
+    Explain(explain::ExplainArguments),
     /// Judge manifests, and show the line that breaks a policy
     Lint(lint::LintArguments),
     /// Check, format and evaluate Rego
@@ -64,6 +67,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

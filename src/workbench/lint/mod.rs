@@ -10,7 +10,10 @@
 
 pub mod finding;
 mod fingerprint;
+mod kinds;
+mod policies;
 pub mod report;
+pub mod rules;
 mod rules_of_policies;
 
 use std::sync::Arc;
@@ -70,6 +73,7 @@ impl Report {
 /// Judges all manifests by all policies. `judged` is called once for each object.
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let Inputs { policies, manifests } = inputs;
+    let mut findings = rules::check(&policies, &manifests, options.build.compile.access);
     let all: Vec<BundledObject> = policies.into_iter().chain(manifests.iter().cloned()).collect();
     let (bundle, mut problems) = bundle::assemble(all, options.build);
     let Bundle { snapshot, .. } = bundle;
@@ -83,7 +87,6 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
             found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
         })
         .collect();
-    let mut findings = Vec::new();
     for result in results {
         match result {
             Ok(mut found) => findings.append(&mut found),
@@ -92,7 +95,7 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     }
     findings.sort_by(|one, other| one.order().cmp(&other.order()));
     fingerprint::assign(&mut findings);
-    Report { findings, problems, rules: rules.all(), objects: manifests.len() }
+    Report { rules: rules.with_own(&findings), findings, problems, objects: manifests.len() }
 }
 
 fn judge(

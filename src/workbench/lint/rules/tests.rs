@@ -1,0 +1,1 @@
+//! Each rule on a policy that it finds, and on one that it leaves alone.
