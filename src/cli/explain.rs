@@ -29,7 +29,9 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode> {
     };
     let Some(rule) = find(code.trim()) else {
         let PolicyRule { code: near, name, .. } = nearest(code);
-        anstream::eprintln!("error: there is no rule {code:?}; the nearest is {near} ({name}). `admit explain` lists all.");
+        anstream::eprintln!(
+            "error: there is no rule {code:?}; the nearest is {near} ({name}). `admit explain` lists all."
+        );
         return Ok(ExitCode::from(UNKNOWN));
     };
     let PolicyRule { code, name, severity, summary, page, .. } = rule;

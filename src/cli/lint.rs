@@ -28,7 +28,8 @@ const DEFAULT_WIDTH: usize = 120;
 #[derive(Debug, Args)]
 #[command(
     after_help = "All objects are judged as the webhook would judge their creation, and are inventory for referential \
-policies. Templates and constraints among PATHs are policies, too.\n\n\
+policies. Templates and constraints among PATHs are policies, too, and are linted themselves: `admit explain` lists what is \
+looked for.\n\n\
 Exit code: 0 nothing found, 1 violations that would be denied, 2 warnings only and --fail-on warn, 3 bad input or a wrong \
 command line, 4 failed for another reason."
 )]

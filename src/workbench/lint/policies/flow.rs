@@ -19,13 +19,36 @@ const MOST: usize = 3_000;
 const MAIN: &str = "template";
 /// Builtins whose result is made of the elements of their arguments.
 const KEEPS_ELEMENTS: [&str; 18] = [
-    "and", "or", "minus", "union", "intersection", "array.concat", "array.slice", "array.reverse", "array.flatten",
-    "sort", "cast_array", "cast_set", "object.union", "object.filter", "object.remove", "json.filter", "json.remove",
+    "and",
+    "or",
+    "minus",
+    "union",
+    "intersection",
+    "array.concat",
+    "array.slice",
+    "array.reverse",
+    "array.flatten",
+    "sort",
+    "cast_array",
+    "cast_set",
+    "object.union",
+    "object.filter",
+    "object.remove",
+    "json.filter",
+    "json.remove",
     "json.patch",
 ];
 /// Builtins that look at no more of a value than its type or size.
 const LOOKS_ONLY: [&str; 10] = [
-    "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "type_name", "count",
+    "is_array",
+    "is_boolean",
+    "is_null",
+    "is_number",
+    "is_object",
+    "is_set",
+    "is_string",
+    "type_name",
+    "count",
     "object.keys",
 ];
 
@@ -81,15 +104,19 @@ impl Flow {
     /// Whether something below one of these places, or all around one of them, is read.
     pub(in crate::workbench::lint) fn touches(&self, place: &[Step]) -> bool {
         let can_be = |one: &Step, other: &Step| one == other || *one == Step::Any || *other == Step::Any;
-        let begins = |read: &Place| read.len() >= place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two));
-        let is_around = |read: &Place| read.len() < place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two));
+        let begins =
+            |read: &Place| read.len() >= place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two));
+        let is_around =
+            |read: &Place| read.len() < place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two));
         self.reads.keys().any(begins) || self.whole.iter().any(is_around)
     }
 
     /// Whether all that is at the place may be read at once.
     pub(in crate::workbench::lint) fn is_whole(&self, place: &[Step]) -> bool {
         let can_be = |one: &Step, other: &Step| one == other || *one == Step::Any || *other == Step::Any;
-        self.whole.iter().any(|read| read.len() <= place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two)))
+        self.whole
+            .iter()
+            .any(|read| read.len() <= place.len() && read.iter().zip(place).all(|(one, two)| can_be(one, two)))
     }
 }
 
@@ -264,7 +291,9 @@ impl<'c> Scope<'_, 'c> {
                     if keys.texts.is_empty() {
                         object.items.get_or_insert_default().merge(value);
                     } else {
-                        keys.texts.iter().for_each(|key| object.fields.entry(key.clone()).or_default().merge(value.clone()));
+                        keys.texts
+                            .iter()
+                            .for_each(|key| object.fields.entry(key.clone()).or_default().merge(value.clone()));
                     }
                 }
                 object

@@ -4,6 +4,8 @@
 pub(super) mod flow;
 mod value;
 
+use std::path::{Component, Path, PathBuf};
+
 use serde_json::Value as Json;
 
 use crate::manifest::Location;
@@ -13,13 +15,14 @@ use crate::model::api::{
 };
 use crate::model::object::{FieldPath, GroupVersionKind, Wildcard};
 use crate::model::value::Step;
+use crate::policy::engine::BuiltinAccess;
 use crate::policy::engine::rego::compile::{CompileOptions, compile};
 use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::syntax::ast::{Module, Span};
 use crate::policy::engine::rego::syntax::parser::parse_module;
-use crate::policy::engine::BuiltinAccess;
 use crate::workbench::bundle::BundledObject;
 use flow::{At, Flow};
+pub(super) use value::Place;
 
 /// The group of suites.
 const SUITES_GROUP: &str = "test.gatekeeper.sh";
@@ -62,7 +65,6 @@ pub(super) struct Code {
 #[derive(Debug)]
 pub(super) struct Constraint<'a> {
     pub(super) bundled: &'a BundledObject,
-    pub(super) is_subject: bool,
 }
 
 /// A suite, whatever is wrong with it.
@@ -93,7 +95,7 @@ impl<'a> Policies<'a> {
                     self.templates.push(Template { bundled, is_subject, parsed, code });
                 }
             }
-            (CONSTRAINTS_GROUP, _) => self.constraints.push(Constraint { bundled, is_subject }),
+            (CONSTRAINTS_GROUP, _) => self.constraints.push(Constraint { bundled }),
             (SUITES_GROUP, "Suite") => self.suites.push(Suite { bundled, is_subject }),
             (CONFIG_GROUP, "Config") => {
                 let config = Config::parse(&bundled.object).unwrap_or_default();
@@ -106,7 +108,8 @@ impl<'a> Policies<'a> {
                 self.synced.get_or_insert_default().extend(parse_sync_set(&bundled.object).0);
             }
             ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-                let text = |path: &[&str]| bundled.object.field(path).and_then(Json::as_str).unwrap_or_default().to_owned();
+                let text =
+                    |path: &[&str]| bundled.object.field(path).and_then(Json::as_str).unwrap_or_default().to_owned();
                 let is_namespaced = text(&["spec", "scope"]) == "Namespaced";
                 self.custom.push((text(&["spec", "group"]), text(&["spec", "names", "kind"]), is_namespaced));
             }
@@ -117,6 +120,12 @@ impl<'a> Policies<'a> {
     /// Constraints of a template.
     pub(super) fn constraints_of(&self, template: &Template<'_>) -> impl Iterator<Item = &Constraint<'a>> {
         self.constraints.iter().filter(move |one| one.kind() == template.parsed.kind)
+    }
+
+    /// Constraints that are put to use, and not only there for a suite to test a template with.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = &Constraint<'a>> {
+        let tested: Vec<PathBuf> = self.suites.iter().flat_map(|suite| suite.files("constraint")).collect();
+        self.constraints.iter().filter(move |one| !tested.contains(&file_of(one.bundled)))
     }
 
     /// The template of a constraint.
@@ -148,7 +157,8 @@ impl Template<'_> {
     /// Where something of the code stands in the file.
     pub(super) fn locate(&self, at: &At) -> Location {
         let EngineSource::Rego(source) = &self.parsed.source;
-        let library = at.module.strip_prefix("libs[").and_then(|rest| rest.strip_suffix(']')).and_then(|it| it.parse().ok());
+        let library =
+            at.module.strip_prefix("libs[").and_then(|rest| rest.strip_suffix(']')).and_then(|it| it.parse().ok());
         let module = library.and_then(|index: usize| source.libraries.get(index)).unwrap_or(&source.main);
         let Span { line, column, start, end } = at.span;
         let document = &self.bundled.document;
@@ -170,6 +180,36 @@ impl Template<'_> {
         let said = comments.map(|comment| comment.text.as_str()).chain(annotations.iter().map(|(_, text)| text));
         said.map(str::to_lowercase).any(|text| words.iter().any(|word| text.contains(word)))
     }
+}
+
+impl Suite<'_> {
+    /// The files that its tests name for their template or constraint.
+    pub(super) fn files(&self, key: &str) -> Vec<PathBuf> {
+        let tests = self.bundled.object.field(&["tests"]).and_then(Json::as_array).into_iter().flatten();
+        let directory = Path::new(&**self.bundled.document.source().name()).with_file_name("");
+        let files = tests.filter_map(|test| test.get(key)?.as_str());
+        files.map(|file| plain(&directory.join(file))).collect()
+    }
+}
+
+/// The file that an object was read from.
+pub(super) fn file_of(bundled: &BundledObject) -> PathBuf {
+    plain(Path::new(&**bundled.document.source().name()))
+}
+
+/// Without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 impl Constraint<'_> {

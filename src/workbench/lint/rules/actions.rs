@@ -32,14 +32,22 @@ fn judge(constraint: &Constraint<'_>, findings: &mut Findings<'_>) {
     let at = FieldPath::from(["spec", "enforcementAction"]);
     if let Some(unknown) = action.filter(|action| !ACTIONS.contains(action)) {
         let near = nearest(unknown.trim(), ACTIONS);
-        findings.value(constraint.bundled, &at, format!("there is no enforcementAction {unknown:?}{}", did_you_mean(near)));
+        findings.value(
+            constraint.bundled,
+            &at,
+            format!("there is no enforcementAction {unknown:?}{}", did_you_mean(near)),
+        );
         return;
     }
     let at = FieldPath::from(["spec", "scopedEnforcementActions"]);
     let scoped = constraint.field(&["spec", "scopedEnforcementActions"]).and_then(Json::as_array);
     match (action, scoped) {
         (Some("scoped"), Some(list)) if list.is_empty() => {
-            findings.key(constraint.bundled, &at, "scopedEnforcementActions is empty, so the constraint is enforced nowhere");
+            findings.key(
+                constraint.bundled,
+                &at,
+                "scopedEnforcementActions is empty, so the constraint is enforced nowhere",
+            );
         }
         (Some("scoped"), Some(list)) => {
             for (index, entry) in list.iter().enumerate() {
@@ -52,7 +60,8 @@ fn judge(constraint: &Constraint<'_>, findings: &mut Findings<'_>) {
         }
         (action, Some(list)) if !list.is_empty() => {
             let action = action.unwrap_or("deny");
-            let message = format!("scopedEnforcementActions has no effect with enforcementAction {action}; it takes scoped");
+            let message =
+                format!("scopedEnforcementActions has no effect with enforcementAction {action}; it takes scoped");
             findings.key(constraint.bundled, &at, message);
         }
         _ => {}

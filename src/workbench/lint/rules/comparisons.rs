@@ -8,7 +8,7 @@ use super::{Findings, PolicyRule, did_you_mean};
 use crate::model::value::Step;
 use crate::workbench::lint::finding::Severity;
 use crate::workbench::lint::kinds;
-use crate::workbench::lint::policies::flow::{Call, Operand};
+use crate::workbench::lint::policies::flow::{At, Call, Flow, Operand};
 use crate::workbench::lint::policies::{Policies, Template, below, nearest, shown};
 
 pub(super) const RULE: PolicyRule = PolicyRule {
@@ -32,12 +32,24 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
         for call in code.flow.calls.iter().filter(|call| COMPARISONS.contains(&call.name.as_str())) {
             let [left, right] = call.operands.as_slice() else { continue };
-            let message = mistake(template, left, right, call).or_else(|| mistake(template, right, left, call));
+            let message = [(left, right), (right, left)].into_iter().find_map(|(known, constant)| {
+                // Functions that are called with anything ask in this way whether it is there.
+                let is_question =
+                    matches!(constant.constant, Some("boolean" | "null")) && !is_written(&code.flow, known, &call.at);
+                mistake(template, known, constant, call).filter(|_| !is_question)
+            });
             if let Some(message) = message {
                 findings.code(template, &call.at, message);
             }
         }
     }
+}
+
+/// Whether the comparison itself names the place that is compared.
+fn is_written(flow: &Flow, operand: &Operand, at: &At) -> bool {
+    let is_inside =
+        |read: &At| read.module == at.module && read.span.start >= at.span.start && read.span.end <= at.span.end;
+    operand.value.places.iter().filter_map(|place| flow.reads.get(place)).flatten().any(is_inside)
 }
 
 fn mistake(template: &Template<'_>, known: &Operand, constant: &Operand, call: &Call) -> Option<String> {
@@ -59,7 +71,9 @@ fn mistake(template: &Template<'_>, known: &Operand, constant: &Operand, call: &
             return None;
         }
         let path = shown(path);
-        return Some(format!("parameter {path} is of type {expected} in the schema and compared with a {written} here"));
+        return Some(format!(
+            "parameter {path} is of type {expected} in the schema and compared with a {written} here"
+        ));
     }
     let text = constant.value.texts.first().filter(|_| matches!(call.name.as_str(), "=" | "equal" | "neq"))?;
     value(place, text)

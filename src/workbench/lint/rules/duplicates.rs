@@ -17,8 +17,9 @@ make the same kind, and differ, only one counts; which one depends on the order 
 };
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
-    for (position, one) in policies.constraints.iter().enumerate() {
-        let mut before = policies.constraints.iter().take(position);
+    let constraints: Vec<&Constraint<'_>> = policies.in_use().collect();
+    for (position, one) in constraints.iter().enumerate() {
+        let mut before = constraints.iter().take(position);
         if let Some(other) = before.find(|other| is_same(one, other)) {
             let place = other.bundled.document.location();
             let name = other.bundled.object.name();
@@ -29,7 +30,8 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (position, one) in policies.templates.iter().enumerate() {
         let mut before = policies.templates.iter().take(position);
         let is_other = |other: &&super::Template<'_>| {
-            other.parsed.kind == one.parsed.kind && other.parsed.object.field(&["spec"]) != one.parsed.object.field(&["spec"])
+            other.parsed.kind == one.parsed.kind
+                && other.parsed.object.field(&["spec"]) != one.parsed.object.field(&["spec"])
         };
         if let Some(other) = before.find(is_other) {
             let place = other.bundled.document.location();

@@ -21,7 +21,9 @@ Name the kinds that it is for, and exclude the system's namespaces, here or for 
     spec:
       match:
         kinds: [{apiGroups: [\"\"], kinds: [Pod]}]
-        excludedNamespaces: [kube-system]",
+        excludedNamespaces: [kube-system]
+
+Constraints that a suite among the inputs tests a template with are left alone.",
     check,
 };
 
@@ -33,7 +35,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     if policies.excluded.iter().any(|pattern| pattern.matches(SYSTEM)) {
         return;
     }
-    for constraint in policies.constraints.iter().filter(|one| denies(one) && is_about_everything(one)) {
+    for constraint in policies.in_use().filter(|one| denies(one) && is_about_everything(one)) {
         let at = FieldPath::from(["spec", "match"]);
         let message = "this denies objects of every kind in every namespace, those of kube-system included; name kinds, and \
                        put kube-system into excludedNamespaces";
@@ -48,7 +50,8 @@ fn denies(constraint: &Constraint<'_>) -> bool {
 
 fn is_about_everything(constraint: &Constraint<'_>) -> bool {
     let kinds = constraint.kinds();
-    let is_every_kind = kinds.is_empty() || kinds.iter().any(|one| one.kind == "*" && one.groups.iter().any(|it| it == "*"));
+    let is_every_kind =
+        kinds.is_empty() || kinds.iter().any(|one| one.kind == "*" && one.groups.iter().any(|it| it == "*"));
     let has = |key: &&str| match constraint.matches(key) {
         Some(Json::Array(list)) => !list.is_empty(),
         Some(Json::Object(map)) => !map.is_empty(),

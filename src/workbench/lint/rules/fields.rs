@@ -69,7 +69,8 @@ fn mistake(place: &[Step], scope: &Scope) -> Option<String> {
     if let Some(path) = inventory(place) {
         return path;
     }
-    let path = below(place, &["input", "review", "object"]).or_else(|| below(place, &["input", "review", "oldObject"]))?;
+    let path =
+        below(place, &["input", "review", "object"]).or_else(|| below(place, &["input", "review", "oldObject"]))?;
     if path.is_empty() {
         return None;
     }

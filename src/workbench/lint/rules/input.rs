@@ -25,8 +25,22 @@ Write `input.review.object`. Other engines name these documents otherwise: `inpu
 };
 
 const REVIEW: [&str; 16] = [
-    "uid", "kind", "resource", "subResource", "requestKind", "requestResource", "requestSubResource", "name", "namespace",
-    "operation", "userInfo", "object", "oldObject", "dryRun", "options", "namespaceObject",
+    "uid",
+    "kind",
+    "resource",
+    "subResource",
+    "requestKind",
+    "requestResource",
+    "requestSubResource",
+    "name",
+    "namespace",
+    "operation",
+    "userInfo",
+    "object",
+    "oldObject",
+    "dryRun",
+    "options",
+    "namespaceObject",
 ];
 const KIND: [&str; 3] = ["group", "version", "kind"];
 const RESOURCE: [&str; 3] = ["group", "version", "resource"];
@@ -44,7 +58,8 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
 }
 
 fn mistake(place: &[Step]) -> Option<String> {
-    let keys: Option<Vec<&str>> = place.iter().map(|step| if let Step::Key(key) = step { Some(&**key) } else { None }).collect();
+    let keys: Option<Vec<&str>> =
+        place.iter().map(|step| if let Step::Key(key) = step { Some(&**key) } else { None }).collect();
     let keys = keys?;
     let (known, written): (&[&str], &str) = match keys.as_slice() {
         ["input", "review", UNSTABLE] => return None,
@@ -68,6 +83,7 @@ fn mistake(place: &[Step]) -> Option<String> {
         _ => nearest(written, known.iter().copied()).map(str::to_owned),
     };
     let above = place.get(..place.len().saturating_sub(1)).unwrap_or_default();
-    let help = if instead.is_some() { did_you_mean(instead.as_deref()) } else { format!("; it has {}", known.join(", ")) };
+    let help =
+        if instead.is_some() { did_you_mean(instead.as_deref()) } else { format!("; it has {}", known.join(", ")) };
     Some(format!("{} has no {written}, so this is never defined{help}", shown(above)))
 }

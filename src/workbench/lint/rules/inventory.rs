@@ -36,7 +36,8 @@ fn mistake(place: &[Step], policies: &Policies<'_>) -> Option<String> {
         let scopes = ["cluster", "namespace"];
         let is_known = scopes.contains(&&**scope);
         let near = nearest(scope, scopes);
-        return (!is_known).then(|| format!("the inventory has cluster and namespace, and no {scope}{}", did_you_mean(near)));
+        return (!is_known)
+            .then(|| format!("the inventory has cluster and namespace, and no {scope}{}", did_you_mean(near)));
     }
     let (is_namespaced, version, kind) = match rest {
         [Step::Key(scope), Step::Key(version), Step::Key(kind)] if &**scope == "cluster" => (false, version, kind),

@@ -53,9 +53,14 @@ fn mistake(named: &NamedKind) -> Option<String> {
         return Some(format!("{found}, so this matches nothing; {kind} is in {}", shown(elsewhere.group)));
     }
     if let Some(meant) = kinds::all().iter().find(resource) {
-        return Some(format!("{found}, so this matches nothing; did you mean {} in {}?", meant.kind, shown(meant.group)));
+        return Some(format!(
+            "{found}, so this matches nothing; did you mean {} in {}?",
+            meant.kind,
+            shown(meant.group)
+        ));
     }
-    let near = nearest(kind, kinds::all().iter().filter(|one| groups.iter().any(|it| it == one.group)).map(|one| one.kind));
+    let near =
+        nearest(kind, kinds::all().iter().filter(|one| groups.iter().any(|it| it == one.group)).map(|one| one.kind));
     Some(format!("{found}, so this matches nothing{}", did_you_mean(near)))
 }
 

@@ -109,7 +109,8 @@ pub(super) fn check(policies: &[BundledObject], subjects: &[BundledObject], acce
         let mut findings = Findings { severity: rule.severity, rule: Arc::new(shared), all: &mut all };
         (rule.check)(&read, &mut findings);
     }
-    let is_other = |finding: &Finding| policies.iter().any(|one| Arc::ptr_eq(one.document.source(), &finding.place.source));
+    let is_other =
+        |finding: &Finding| policies.iter().any(|one| Arc::ptr_eq(one.document.source(), &finding.place.source));
     all.retain(|finding| finding.severity > Severity::Note || !is_other(finding));
     all
 }

@@ -34,7 +34,8 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
 fn mistake(path: &[Step], schema: Option<&Json>) -> Option<String> {
     let (Step::Key(name), above) = path.split_last()? else { return None };
     let Some(schema) = schema else {
-        let message = "the template has no schema for parameters, so the API server keeps none and this is never defined";
+        let message =
+            "the template has no schema for parameters, so the API server keeps none and this is never defined";
         return above.is_empty().then(|| message.to_owned());
     };
     let parent = above.iter().try_fold(schema, |schema, step| down(schema, step))?;

@@ -6,8 +6,8 @@ use super::{Findings, PolicyRule};
 use crate::model::object::FieldPath;
 use crate::model::value::Step;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::policies::flow::{Call, Operand};
-use crate::workbench::lint::policies::{Constraint, Policies, Template, below};
+use crate::workbench::lint::policies::flow::{Call, Flow, Operand};
+use crate::workbench::lint::policies::{Constraint, Place, Policies, Template, below};
 
 pub(super) const RULE: PolicyRule = PolicyRule {
     code: "AP012",
@@ -21,8 +21,8 @@ or `@` behind a whole name.
 
     repos: [\"registry.example.com/team/\"]
 
-`endswith` is safe when the text begins with one of these, `contains` when it begins and ends with them. Texts in the code \
-are judged there; where the code takes them from parameters, the values in constraints are.",
+`endswith` is safe when the text begins with one of these. Texts in the code \
+are judged there; where the code takes them from parameters, the values in constraints are, unless the code looks itself at how they end.",
     check,
 };
 
@@ -34,7 +34,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
             let [image, text] = call.operands.as_slice() else { continue };
             let Some(comparison) = Comparison::of(&call.name).filter(|_| is_image(image)) else { continue };
             constants(template, call, text, comparison, findings);
-            for place in &text.value.places {
+            for place in text.value.places.iter().filter(|place| !is_checked(&code.flow, place)) {
                 let Some(path) = below(place, &["input", "parameters"]) else { continue };
                 for constraint in policies.constraints_of(template) {
                     parameters(constraint, path, comparison, findings);
@@ -42,6 +42,17 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+/// Whether the code looks at how such a text ends before it relies on that.
+fn is_checked(flow: &Flow, place: &Place) -> bool {
+    let mut checks =
+        flow.calls.iter().filter(|call| matches!(call.name.as_str(), "endswith" | "regex.match" | "re_match"));
+    checks.any(|call| call.operands.iter().any(|operand| operand.value.places.contains(place)) && !is_image_call(call))
+}
+
+fn is_image_call(call: &Call) -> bool {
+    call.operands.iter().any(is_image)
 }
 
 #[derive(Clone, Copy)]
@@ -70,7 +81,9 @@ impl Comparison {
         let side = if needs_end { "end" } else { "begin" };
         let example = if needs_end { format!("{text}x") } else { format!("x{text}") };
         let wanted = if needs_end { format!("{text}/") } else { format!("/{text}") };
-        Some(format!("images that {name} with {text:?} may be {example:?}, too: let it {side} with /, as in {wanted:?}"))
+        Some(format!(
+            "images that {name} with {text:?} may be {example:?}, too: let it {side} with /, as in {wanted:?}"
+        ))
     }
 }
 
@@ -80,7 +93,13 @@ fn is_image(operand: &Operand) -> bool {
     operand.value.places.iter().any(ends)
 }
 
-fn constants(template: &Template<'_>, call: &Call, text: &Operand, comparison: Comparison, findings: &mut Findings<'_>) {
+fn constants(
+    template: &Template<'_>,
+    call: &Call,
+    text: &Operand,
+    comparison: Comparison,
+    findings: &mut Findings<'_>,
+) {
     if text.value.is_open || !text.value.places.is_empty() {
         return;
     }

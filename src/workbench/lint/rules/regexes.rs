@@ -21,10 +21,11 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
         for call in code.flow.calls.iter().filter(|call| matches!(call.name.as_str(), "regex.match" | "re_match")) {
             let places = call.operands.first().into_iter().flat_map(|pattern| &pattern.value.places);
             for path in places.filter_map(|place| below(place, &["input", "parameters"])) {
-                for constraint in policies.constraints_of(template) {
+                for constraint in policies.in_use().filter(|one| one.kind() == template.parsed.kind) {
                     for (at, value) in values(constraint, path) {
                         let Some(pattern) = value.as_str().filter(|pattern| is_loose(pattern)) else { continue };
-                        let message = format!("pattern {pattern:?} matches in the middle of a value, too; ^ and $ tie it down");
+                        let message =
+                            format!("pattern {pattern:?} matches in the middle of a value, too; ^ and $ tie it down");
                         findings.value(constraint.bundled, &at, message);
                     }
                 }

@@ -1,13 +1,13 @@
 //! AP016: tests that prove little.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
 use super::{Findings, PolicyRule};
 use crate::model::object::FieldPath;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::policies::{Policies, Suite};
+use crate::workbench::lint::policies::{Policies, Suite, file_of};
 
 pub(super) const RULE: PolicyRule = PolicyRule {
     code: "AP016",
@@ -15,8 +15,8 @@ pub(super) const RULE: PolicyRule = PolicyRule {
     severity: Severity::Warning,
     summary: "A suite has no case that violates the policy, or a template has no suite",
     page: "\
-A test in which everything passes also passes for a policy that never fires: each test of a suite needs at least one case \
-with a violation. A case without assertions proves nothing, and a test without cases neither, unless it is `invalid: true`.
+A suite in which everything passes also passes for a policy that never fires: each template that it tests needs at least one \
+case with a violation. A case without assertions proves nothing, and a test without cases neither, unless it is `invalid: true`.
 
 Where there are suites among the inputs, templates that none of them tests are noted.",
     check,
@@ -24,10 +24,12 @@ Where there are suites among the inputs, templates that none of them tests are n
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for suite in policies.suites.iter().filter(|suite| suite.is_subject) {
-        let tests = suite.bundled.object.field(&["tests"]).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let tests =
+            suite.bundled.object.field(&["tests"]).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         for (index, test) in tests.iter().enumerate() {
             judge(suite, test, &FieldPath::from(["tests"]).index(index), findings);
         }
+        never_fires(suite, tests, findings);
     }
     untested(policies, findings);
 }
@@ -48,10 +50,25 @@ fn judge(suite: &Suite<'_>, test: &Json, at: &FieldPath, findings: &mut Findings
         let at = at.key("cases").index(index).key("name");
         findings.value(suite.bundled, &at, format!("case {name} has no assertions, so it proves nothing"));
     }
+}
+
+/// Templates of which no test, of all those in the suite, expects a violation.
+fn never_fires(suite: &Suite<'_>, tests: &[Json], findings: &mut Findings<'_>) {
+    let template = |test: &Json| test.get("template").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let cases = |test: &Json| test.get("cases").and_then(Json::as_array).cloned().unwrap_or_default();
     let expects_some = |case: &Json| assertions(case).is_empty() || assertions(case).iter().any(expects_violation);
-    if !cases.iter().any(expects_some) {
-        let message = format!("no case of test {name} expects a violation, so a policy that never fires passes, too");
-        findings.value(suite.bundled, &at.key("name"), message);
+    let fires = |test: &Json| test.get("invalid") == Some(&Json::Bool(true)) || cases(test).iter().any(expects_some);
+    let fired: Vec<String> = tests.iter().filter(|test| fires(test)).map(template).collect();
+    let mut told: Vec<String> = Vec::new();
+    for (index, test) in tests.iter().enumerate().filter(|(_, test)| !cases(test).is_empty()) {
+        let name = template(test);
+        if fired.contains(&name) || told.contains(&name) {
+            continue;
+        }
+        let message = format!("no case for {name} expects a violation, so a policy that never fires passes, too");
+        let at = FieldPath::from(["tests"]).index(index).key("template");
+        findings.value(suite.bundled, &at, message);
+        told.push(name);
     }
 }
 
@@ -73,38 +90,14 @@ fn untested(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     if !policies.suites.iter().any(|suite| suite.is_subject) {
         return;
     }
-    let tested: Vec<PathBuf> = policies.suites.iter().flat_map(templates).collect();
+    let tested: Vec<PathBuf> = policies.suites.iter().flat_map(|suite| suite.files("template")).collect();
     let severity = std::mem::replace(&mut findings.severity, Severity::Note);
     for template in policies.templates.iter().filter(|template| template.is_subject) {
-        let file = plain(Path::new(&**template.bundled.document.source().name()));
-        if !tested.contains(&file) {
+        if !tested.contains(&file_of(template.bundled)) {
             let at = FieldPath::from(["metadata", "name"]);
             let message = format!("no suite among the inputs tests template {}", template.parsed.object.name());
             findings.value(template.bundled, &at, message);
         }
     }
     findings.severity = severity;
-}
-
-/// The files of templates that a suite tests.
-fn templates(suite: &Suite<'_>) -> Vec<PathBuf> {
-    let tests = suite.bundled.object.field(&["tests"]).and_then(Json::as_array).into_iter().flatten();
-    let place = Path::new(&**suite.bundled.document.source().name()).to_owned();
-    let files = tests.filter_map(|test| test.get("template")?.as_str());
-    files.map(|file| plain(&place.with_file_name("").join(file))).collect()
-}
-
-/// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if plain.file_name().is_some() => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }

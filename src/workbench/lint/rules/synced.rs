@@ -36,7 +36,8 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
         }
         if let Some(synced) = &policies.synced {
             for (read, at) in reads.iter().filter(|(read, _)| !is_among(read, synced)) {
-                let message = format!("no Config or SyncSet among the inputs syncs {}, so none is found here", shown(read));
+                let message =
+                    format!("no Config or SyncSet among the inputs syncs {}, so none is found here", shown(read));
                 findings.code(template, at, message);
             }
         }
@@ -50,7 +51,8 @@ fn annotation(template: &Template<'_>, reads: &BTreeMap<Read, &At>, findings: &m
         let Some(at) = reads.values().next() else { return };
         let kinds: Vec<String> = reads.keys().map(names).collect();
         let severity = std::mem::replace(&mut findings.severity, Severity::Note);
-        let message = format!("the template needs {} in the inventory and has no annotation {REQUIRES_SYNC_DATA}", list(&kinds));
+        let message =
+            format!("the template needs {} in the inventory and has no annotation {REQUIRES_SYNC_DATA}", list(&kinds));
         findings.code(template, at, message);
         findings.severity = severity;
         return;
@@ -82,7 +84,8 @@ fn reads(flow: &Flow) -> BTreeMap<Read, &At> {
 }
 
 fn is((version, kind): &Read, gvk: &GroupVersionKind) -> bool {
-    version.as_ref().is_none_or(|version| *version == gvk.api_version()) && kind.as_ref().is_none_or(|kind| *kind == gvk.kind)
+    version.as_ref().is_none_or(|version| *version == gvk.api_version())
+        && kind.as_ref().is_none_or(|kind| *kind == gvk.kind)
 }
 
 fn is_among(read: &Read, gvks: &[GroupVersionKind]) -> bool {

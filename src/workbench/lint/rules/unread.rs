@@ -58,12 +58,15 @@ fn fields(flow: &Flow) -> Option<Vec<&[Step]>> {
     }
     let mut fields = Vec::new();
     for place in flow.reads.keys() {
-        let path = below(place, &["input", "review", "object"]).or_else(|| below(place, &["input", "review", "oldObject"]));
+        let path =
+            below(place, &["input", "review", "object"]).or_else(|| below(place, &["input", "review", "oldObject"]));
         match path {
             None if below(place, &["input", "review", "userInfo"]).is_some() => return None,
             None | Some([]) => {}
             Some([Step::Any, ..]) => return None,
-            Some([Step::Key(first)]) if flow.is_whole(place) && !matches!(&**first, "kind" | "apiVersion") => return None,
+            Some([Step::Key(first)]) if flow.is_whole(place) && !matches!(&**first, "kind" | "apiVersion") => {
+                return None;
+            }
             Some([Step::Key(_)]) => {}
             Some([Step::Key(first), Step::Key(second), ..]) if &**first == "metadata" => {
                 if !NAMING.contains(&&**second) {

@@ -50,10 +50,10 @@ pub use inventory::inventory_reads;
 use names::Names;
 pub use query::{QUERY_PACKAGE, QUERY_RULE, QueryScope, compile_query};
 pub use reads::reads_data;
-pub use tree::{bodies, closure_body, head_terms, parts, terms};
 use rules::RuleTree;
 use signatures::Signature;
 use sink::Sink;
+pub use tree::{bodies, closure_body, head_terms, parts, terms};
 pub use verify::verify_invariants;
 
 /// What may differ between policies.
