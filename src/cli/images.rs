@@ -27,7 +27,7 @@ impl ImageArguments {
         let (mut documents, mut errors) = (Vec::new(), Vec::new());
         for image in &self.image {
             for file in pull(image, self.plain_http)? {
-                let (mut found, mut wrong) = manifest::read_bytes(&file.name, file.bytes);
+                let (mut found, mut wrong) = manifest::read_named(&file.name, file.bytes);
                 documents.append(&mut found);
                 errors.append(&mut wrong);
             }

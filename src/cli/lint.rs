@@ -33,7 +33,8 @@ const DEFAULT_WIDTH: usize = 120;
 #[derive(Debug, Args)]
 #[command(
     after_help = "All objects are judged as the webhook would judge their creation, and are inventory for referential \
-policies. Templates and constraints among PATHs are policies, too.\n\n\
+policies. Templates and constraints among PATHs are policies, too, and are linted themselves: `admit explain` lists what is \
+looked for.\n\n\
 A comment leaves findings out: `# admit:ignore RULE[,RULE] until=2027-01-01 reason=words to the end of the line`, where RULE \
 is a kind of constraint, Kind/name, a code, or `*`. On the line of a value it is about that value, above a field or list \
 item about all of that, above a document about its object. The reason must be there, `until` need not. Objects in JSON have \

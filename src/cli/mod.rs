@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod engine;
+mod explain;
 mod git;
 mod go_flags;
 mod images;
@@ -47,6 +48,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
+    /// Explain what policy lint looks for
+    Explain(explain::ExplainArguments),
     /// Judge manifests, and show the line that breaks a policy
     Lint(lint::LintArguments),
     /// Print the manual page, or write those of all subcommands
@@ -76,6 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Rego(arguments) => rego::run(&arguments),

@@ -39,7 +39,7 @@ pub use error::ManifestError;
 pub use list::flatten;
 pub use origin::Origin;
 pub use parse::parse;
-pub use read::{read, read_bytes, read_file, read_text, read_with};
+pub use read::{read, read_file, read_named, read_text, read_with};
 pub use read_options::ReadOptions;
 pub use source::{Location, Position, Source, Span};
 pub use span_tree::SpanTree;

@@ -95,7 +95,7 @@ fn mebibytes(bytes: u64) -> String {
 }
 
 /// The documents of a text that is in memory, `List`s taken apart, under the name to show for it.
-pub fn read_bytes(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Vec<ManifestError>) {
+pub fn read_named(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Vec<ManifestError>) {
     let (mut documents, mut errors) = (Vec::new(), Vec::new());
     match decode(name, bytes) {
         Ok(source) => read_source(&Arc::new(source), &mut documents, &mut errors),

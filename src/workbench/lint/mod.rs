@@ -14,8 +14,11 @@ pub mod changes;
 pub mod finding;
 mod fingerprint;
 mod ignore;
+mod kinds;
 mod left_out;
+mod policies;
 pub mod report;
+pub mod rules;
 mod rules_of_policies;
 
 use std::sync::Arc;
@@ -94,6 +97,7 @@ impl Report {
 /// Judges all manifests by all policies. `judged` is called once for each object.
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let Inputs { policies, cluster, manifests } = inputs;
+    let mut findings = rules::check(&policies, &manifests, options.build.compile.access);
     let (objects, namespace) = cluster.map(|one| (one.objects, one.namespace)).unwrap_or_default();
     // What is in the files takes the place of what is in the cluster.
     let all = objects.into_iter().chain(policies).chain(manifests.iter().cloned());
@@ -119,14 +123,14 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
             found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
         })
         .collect();
-    let mut findings = Vec::new();
     for result in results {
         match result {
             Ok(mut found) => findings.append(&mut found),
             Err(problem) => problems.push(problem),
         }
     }
-    let mut report = Report { findings, problems, rules: rules.all(), objects: manifests.len(), ..Report::default() };
+    let rules = rules.with_own(&findings);
+    let mut report = Report { findings, problems, rules, objects: manifests.len(), ..Report::default() };
     finish(&mut report, read, &ignores, options.today);
     report
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::finding::Rule;
+use super::finding::{Finding, Rule};
 use crate::model::object::Object;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -46,10 +46,12 @@ impl Rules {
         known.cloned().unwrap_or_else(|| Arc::new(Rule { id, constraint, ..Rule::default() }))
     }
 
-    /// All of them, ordered by kind and name.
-    pub(super) fn all(&self) -> Vec<Arc<Rule>> {
+    /// All of them, and those of lint's own that found something, ordered by kind and name.
+    pub(super) fn with_own(&self, findings: &[Finding]) -> Vec<Arc<Rule>> {
         let mut all: Vec<Arc<Rule>> = self.0.values().cloned().collect();
+        all.extend(findings.iter().map(|finding| &finding.rule).filter(|rule| rule.constraint.is_empty()).cloned());
         all.sort_by(|one, other| (&one.id, &one.constraint).cmp(&(&other.id, &other.constraint)));
+        all.dedup_by(|one, other| (&one.id, &one.constraint) == (&other.id, &other.constraint));
         all
     }
 }

@@ -53,6 +53,7 @@ pub use reads::reads_data;
 use rules::RuleTree;
 use signatures::Signature;
 use sink::Sink;
+pub use tree::{bodies, closure_body, head_terms, parts, terms};
 pub use verify::verify_invariants;
 
 /// What may differ between policies.

@@ -98,7 +98,7 @@ pub(super) fn requires_evaluation(term: &Term) -> bool {
 }
 
 /// The direct parts of a term; for a comprehension the terms before its body.
-pub(super) fn parts(term: &Term) -> Vec<&Term> {
+pub fn parts(term: &Term) -> Vec<&Term> {
     match &term.kind {
         TermKind::Reference { head, path } => std::iter::once(head.as_ref()).chain(path).collect(),
         TermKind::Call { arguments, .. } => arguments.iter().collect(),
@@ -124,7 +124,7 @@ pub(super) fn parts_mut(term: &mut Term) -> Vec<&mut Term> {
 }
 
 /// The body of a comprehension.
-pub(super) fn closure_body(term: &Term) -> Option<&Body> {
+pub fn closure_body(term: &Term) -> Option<&Body> {
     match &term.kind {
         TermKind::ArrayComprehension { body, .. }
         | TermKind::SetComprehension { body, .. }
@@ -144,7 +144,7 @@ pub(in crate::policy::engine::rego) fn closure_body_mut(term: &mut Term) -> Opti
 }
 
 /// The terms that stand directly in an expression, those of `with` last.
-pub(super) fn terms(expr: &Expr) -> Vec<&Term> {
+pub fn terms(expr: &Expr) -> Vec<&Term> {
     let mut terms = match &expr.kind {
         ExprKind::Term(term) => vec![term],
         ExprKind::Unify(left, right) | ExprKind::Assign(left, right) => vec![left, right],
@@ -170,7 +170,7 @@ pub(super) fn terms_mut(expr: &mut Expr) -> Vec<&mut Term> {
 }
 
 /// The bodies of a rule and its `else` branches.
-pub(super) fn bodies(rule: &Rule) -> impl Iterator<Item = &Body> {
+pub fn bodies(rule: &Rule) -> impl Iterator<Item = &Body> {
     std::iter::once(&rule.body).chain(rule.otherwise.iter().map(|branch| &branch.body))
 }
 
@@ -180,7 +180,7 @@ pub(in crate::policy::engine::rego) fn bodies_mut(rule: &mut Rule) -> impl Itera
 }
 
 /// The terms of a rule outside its bodies: arguments, name, key, value, values of its branches.
-pub(super) fn head_terms(rule: &Rule) -> impl Iterator<Item = &Term> {
+pub fn head_terms(rule: &Rule) -> impl Iterator<Item = &Term> {
     let head = &rule.head;
     let named = head.arguments.iter().chain(&head.dynamic).chain(&head.key).chain(&head.value);
     named.chain(rule.otherwise.iter().filter_map(|branch| branch.value.as_ref()))
