@@ -4,7 +4,8 @@
 //! paths ─ find ─► documents ─ read ─► Suite ─ run ─► SuiteOutcome ─ report ─► text, JSON, JUnit
 //!                                               ├─ policy     template and constraint to a snapshot
 //!                                               ├─ subject    a case's file to a review
-//!                                               └─ assertion  violations to a verdict on the case
+//!                                               ├─ assertion  violations to a verdict on the case
+//!                                               └─ coverage   what of the templates was evaluated
 //! ```
 //!
 //! Promises: a case is judged by the builder and the call that the webhook uses; suites and their tests run side by
@@ -12,6 +13,7 @@
 //! test; nothing is passed over in silence.
 
 mod assertion;
+pub mod coverage;
 mod definition;
 mod filter;
 mod find;

@@ -13,6 +13,7 @@ pub mod builtin_access;
 pub mod builtins;
 pub mod compile;
 pub mod compiled;
+mod cover;
 mod document;
 pub mod evaluate;
 pub mod query;
@@ -33,11 +34,12 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch};
+use evaluate::{Coverage, Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 
 pub use crate::model::value::{self, Pool};
+pub use cover::Coverable;
 pub use document::Document;
 
 thread_local! {
@@ -56,6 +58,7 @@ pub struct RegoProgram {
     reads: InventoryReads,
     keeps_prints: bool,
     is_traced: bool,
+    coverables: Vec<Coverable>,
 }
 
 impl RegoProgram {
@@ -75,6 +78,7 @@ impl RegoProgram {
             RegoEngine::Regorus | RegoEngine::Both => Some(SecondOpinion::new(&compiled).map_err(internal)?),
         };
         let CompileOptions { keeps_prints, is_traced, .. } = options;
+        let coverables = if options.is_covered { cover::coverables(source, &compiled) } else { Vec::new() };
         let is_referential = compile::reads_data(&compiled, "inventory");
         let reads = match options.engine {
             _ if !is_referential => InventoryReads::default(),
@@ -82,7 +86,12 @@ impl RegoProgram {
             // Traces show whole objects; regorus is not known to leave alone what a policy does not read.
             RegoEngine::Own | RegoEngine::Regorus | RegoEngine::Both => InventoryReads::everything(),
         };
-        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced })
+        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced, coverables })
+    }
+
+    /// What there is to cover; nothing unless it was compiled for that.
+    pub(super) fn coverables(&self) -> &[Coverable] {
+        &self.coverables
     }
 
     pub(super) fn folds(&self) -> Folds {
@@ -176,6 +185,7 @@ impl RegoProgram {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
             observer: notes.observer.as_mut(),
+            coverage: notes.coverage.as_mut(),
         };
         let result = evaluate_plan(plan, globals, deadline, sinks);
         notes.print(prints);
@@ -186,7 +196,7 @@ impl RegoProgram {
 /// What a plan is to keep besides its kind of answer.
 fn watch(source: &RegoSource, options: CompileOptions) -> Watch<'_> {
     let sources = || named_modules(source).map(|(name, module)| (name, module.text.as_str())).collect();
-    Watch { has_print_places: options.keeps_prints, sources: options.is_traced.then(sources) }
+    Watch { has_print_places: options.keeps_prints, sources: (options.is_traced || options.is_covered).then(sources) }
 }
 
 /// Where an evaluation writes what it shows on its way.
@@ -195,17 +205,18 @@ struct Sinks<'s> {
     prints: Option<&'s mut Vec<String>>,
     trace: Option<&'s mut evaluate::Trace>,
     observer: Option<&'s mut Observer>,
+    coverage: Option<&'s mut Coverage>,
 }
 
 fn evaluate_plan(
     plan: &Plan,
     globals: Globals<'_>,
     deadline: Deadline,
-    Sinks { prints, trace, observer }: Sinks<'_>,
+    Sinks { prints, trace, observer, coverage }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
-        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer };
+        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer, coverage };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {
