@@ -8,6 +8,7 @@ mod certificates;
 mod demo;
 mod engine;
 mod go_flags;
+mod quality;
 mod rego;
 mod serve;
 mod test;

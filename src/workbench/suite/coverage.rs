@@ -13,7 +13,7 @@ use crate::manifest::Document;
 use crate::policy::engine::Coverage;
 use crate::policy::snapshot::CompiledTemplate;
 
-/// What the cases of one test evaluated of its template.
+/// A test's template, and what the cases evaluated of it where that was counted.
 #[derive(Clone, Debug)]
 pub(super) struct Covered {
     document: Arc<Document>,
@@ -66,17 +66,16 @@ impl Covered {
 pub fn summarize(outcomes: &[SuiteOutcome]) -> Vec<TemplateCoverage> {
     let mut by_file: BTreeMap<String, Covered> = BTreeMap::new();
     for covered in outcomes.iter().flat_map(|suite| &suite.tests).filter_map(|test| test.covered.as_ref()) {
-        let known = by_file.entry(shown_path(&covered.document)).or_insert_with(|| Covered {
-            coverage: Coverage::default(),
-            ..covered.clone()
-        });
+        let known = by_file
+            .entry(shown_path(&covered.document))
+            .or_insert_with(|| Covered { coverage: Coverage::default(), ..covered.clone() });
         known.coverage.merge(&covered.coverage);
     }
     by_file.into_iter().map(|(file, covered)| TemplateCoverage::of(file, &covered)).collect()
 }
 
 impl TestOutcome {
-    /// The file of its template, as [`TemplateCoverage::file`] has it; only where that was counted.
+    /// The file of its template, as [`TemplateCoverage::file`] has it.
     pub(super) fn template_file(&self) -> Option<String> {
         self.covered.as_ref().map(|covered| shown_path(&covered.document))
     }

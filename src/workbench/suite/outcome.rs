@@ -26,7 +26,7 @@ pub struct TestOutcome {
     pub status: Status,
     /// Its cases in the suite's order; none when what precedes them failed.
     pub cases: Vec<CaseOutcome>,
-    /// What its cases evaluated of its template; absent unless the template was compiled for that.
+    /// Its template and what its cases evaluated of it; absent when what precedes the cases failed.
     pub(super) covered: Option<Covered>,
     /// How long the test took, its cases included.
     pub duration: Duration,

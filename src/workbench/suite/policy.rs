@@ -43,11 +43,12 @@ impl Policy {
         Ok(Self { template, document: Arc::new(template_document), constraint, compiled, options })
     }
 
-    /// The same constraint on other code; nothing when that is refused.
-    pub(super) fn with_template(&self, template: Object, options: BuildOptions) -> Option<Self> {
-        let (compiled, errors) = snapshot([&template, &self.constraint], options);
+    /// The same constraint on other code, which is compiled already; nothing when the constraint is refused.
+    pub(super) fn with_template(&self, template: &Object, compiled: &Snapshot) -> Option<Self> {
+        let (compiled, errors) = build(&mut store([template, &self.constraint]), compiled, self.options);
         let (document, constraint) = (Arc::clone(&self.document), self.constraint.clone());
-        errors.is_empty().then_some(Self { template, document, constraint, compiled, options })
+        let template = template.clone();
+        errors.is_empty().then_some(Self { template, document, constraint, compiled, options: self.options })
     }
 
     /// The world of one case: the policy, and the case's inventory.
@@ -72,6 +73,12 @@ impl Policy {
     pub(super) fn document(&self) -> &Arc<Document> {
         &self.document
     }
+}
+
+/// A template alone, compiled; nothing when it is refused.
+pub(super) fn compiled_template(template: &Object, options: BuildOptions) -> Option<Snapshot> {
+    let (compiled, errors) = snapshot([template], options);
+    errors.is_empty().then_some(compiled)
 }
 
 /// For tests that say `invalid`: the constraint must break its template's schema, and nothing else may be wrong.

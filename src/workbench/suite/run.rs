@@ -42,7 +42,7 @@ fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome 
                     CaseOutcome { trace: outcome.trace.filter(|_| options.compile.is_traced), ..outcome }
                 };
                 cases = test.cases.iter().map(run).collect();
-                covered = options.compile.is_covered.then(|| Covered::by(&policy, &cases)).flatten();
+                covered = Covered::by(&policy, &cases);
                 Status::Passed
             }
             Err(failure) => Status::Failed(failure),

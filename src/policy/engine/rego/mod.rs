@@ -16,6 +16,7 @@ pub mod compiled;
 mod cover;
 mod document;
 pub mod evaluate;
+pub mod mutants;
 pub mod query;
 mod second_opinion;
 pub mod syntax;
@@ -34,7 +35,9 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Coverage, Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch};
+use evaluate::{
+    Coverage, Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch,
+};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 

@@ -23,7 +23,8 @@ pub fn statements(compiled: &Compiled) -> Vec<Statement> {
     let mut found = Vec::new();
     for group in compiled.groups.values() {
         let first = group.modules.first();
-        let rules = group.rules.iter().enumerate().map(|(position, rule)| (rule, group.modules.get(position).or(first)));
+        let rules =
+            group.rules.iter().enumerate().map(|(position, rule)| (rule, group.modules.get(position).or(first)));
         for (rule, module) in rules.chain(group.default.iter().map(|rule| (rule, first))) {
             let module = module.cloned().unwrap_or_default();
             collect(rule, &mut |line, column| {
@@ -34,9 +35,7 @@ pub fn statements(compiled: &Compiled) -> Vec<Statement> {
     }
     found.retain(|statement| statement.line > 0);
     found.sort();
-    found.dedup_by(|one, other| {
-        (&one.module, one.line, one.column) == (&other.module, other.line, other.column)
-    });
+    found.dedup_by(|one, other| (&one.module, one.line, one.column) == (&other.module, other.line, other.column));
     found
 }
 

@@ -34,7 +34,8 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub(super) fn cover_member(&mut self, group: &Group, clause: &Clause, member: &Value) {
         self.cover_head(clause, 0);
-        let is_asked = |root: &[String]| root.iter().map(String::as_str).eq(group.path.iter().filter_map(Value::as_str));
+        let is_asked =
+            |root: &[String]| root.iter().map(String::as_str).eq(group.path.iter().filter_map(Value::as_str));
         if !self.coverage.as_deref().is_some_and(|coverage| coverage.wants_proof() && is_asked(&coverage.root)) {
             return;
         }
