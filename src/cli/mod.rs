@@ -6,6 +6,7 @@
 mod bench;
 mod certificates;
 mod demo;
+mod diff;
 mod engine;
 mod go_flags;
 mod quality;
@@ -15,6 +16,7 @@ mod test;
 mod verify;
 mod watch;
 mod webhook;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Show admit at work: a webhook on this machine, a few manifests, and what became of them
     Demo(demo::DemoArguments),
+    /// Compare two versions of policies: which objects become denied, which allowed
+    Diff(diff::DiffArguments),
     /// Check, format and evaluate Rego
     Rego(rego::RegoArguments),
     /// Run the admission webhook
@@ -43,6 +47,8 @@ enum Command {
     Test(test::TestArguments),
     /// Test policies: run Suites of objects and what must come of judging them (the flags of `gator verify`)
     Verify(verify::VerifyArguments),
+    /// Tell why an object is denied, or is not: what each constraint makes of it
+    Why(why::WhyArguments),
 }
 
 /// Runs one command line.
@@ -58,10 +64,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");

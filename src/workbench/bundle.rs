@@ -36,6 +36,13 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
     let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
     let (objects, mut problems) = read_objects(documents);
     diagnostics.append(&mut problems);
+    let (bundle, mut problems) = assemble(objects, options);
+    diagnostics.append(&mut problems);
+    (bundle, diagnostics)
+}
+
+/// Compiles what is a policy among objects that have been read; all of them are inventory, and are to be judged.
+pub(super) fn assemble(objects: Vec<BundledObject>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
     let mut store = Store::default();
     for bundled in &objects {
         policy_change(&bundled.object).into_iter().for_each(|change| store.apply(change));
@@ -46,7 +53,7 @@ pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptio
         store.apply(Change::Apply(default_namespace()));
     }
     let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
-    diagnostics.extend(resource_diagnostics(&errors, &objects));
+    let diagnostics = resource_diagnostics(&errors, &objects);
     (Bundle { snapshot, objects }, diagnostics)
 }
 

@@ -3,9 +3,11 @@
 pub mod bench;
 pub mod bundle;
 pub mod diagnostic;
+pub mod diff;
 pub mod file_feed;
 pub mod judge;
 pub mod rego;
 pub mod report;
 pub mod requests;
 pub mod suite;
+pub mod why;

@@ -1,6 +1,7 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
 mod containment;
+mod coverage;
 mod exclusions;
 mod fake_cluster;
 mod fuzz;

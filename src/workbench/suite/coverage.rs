@@ -60,6 +60,11 @@ impl Covered {
         cases.iter().filter_map(|case| case.coverage.as_ref()).for_each(|one| coverage.merge(one));
         Some(Self { document: Arc::clone(policy.document()), template: Arc::clone(policy.template()?), coverage })
     }
+
+    /// A template that no case evaluates.
+    pub(super) fn nothing_of(document: Document, template: Arc<CompiledTemplate>) -> Self {
+        Self { document: Arc::new(document), template, coverage: Coverage::default() }
+    }
 }
 
 /// What the outcomes say of each template, ordered by file. A template of several tests is there once.

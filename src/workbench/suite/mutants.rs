@@ -58,7 +58,7 @@ pub struct Survivor {
     pub column: u32,
     /// What was done, as it follows an "if".
     pub change: String,
-    /// The line with the change in it.
+    /// The line with the change in it; empty where only a gap would be seen.
     pub text: String,
 }
 
@@ -208,9 +208,7 @@ fn with_text(template: &Object, field: &FieldPath, text: String) -> Option<Objec
 
 fn survivor(document: &Document, file: &str, module: &Module, mutant: Mutant) -> Survivor {
     let location = document.locate_in_scalar(&module.path, mutant.line, mutant.column);
-    let changed = mutant.apply(&module.text);
-    let number = usize::try_from(mutant.line).unwrap_or(usize::MAX).saturating_sub(1);
-    let text = changed.lines().nth(number).unwrap_or_default().trim().to_owned();
+    let text = mutant.changed_line(&module.text).unwrap_or_default();
     let place = format!("{file}:{}:{}", location.line, location.column);
     Survivor { place, line: location.line, column: location.column, change: mutant.change, text }
 }

@@ -81,6 +81,14 @@ pub(super) fn compiled_template(template: &Object, options: BuildOptions) -> Opt
     errors.is_empty().then_some(compiled)
 }
 
+/// A test's template without its constraint; nothing when it cannot be used.
+pub(super) fn tested_template(test: &Test, options: BuildOptions) -> Option<(Document, Arc<CompiledTemplate>)> {
+    let (document, template) = load_template(test).ok()?;
+    let compiled = compiled_template(&template, options)?;
+    let template = compiled.templates().next().map(Arc::clone)?;
+    Some((document, template))
+}
+
 /// For tests that say `invalid`: the constraint must break its template's schema, and nothing else may be wrong.
 pub(super) fn check_invalid(test: &Test, options: BuildOptions) -> Result<(), Failure> {
     let want = |got: &str| {

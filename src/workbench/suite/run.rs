@@ -8,7 +8,7 @@ use super::coverage::Covered;
 use super::definition::{Case, Suite, Test};
 use super::filter::Filter;
 use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
-use super::policy::{Policy, check_invalid};
+use super::policy::{Policy, check_invalid, tested_template};
 use super::subject;
 use crate::policy::engine::{Coverage, Notes};
 use crate::policy::evaluate::{EvalContext, validate_noting};
@@ -31,6 +31,8 @@ fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome 
     let status = if test.skip || !is_included {
         Status::Skipped
     } else if test.invalid {
+        let template = options.compile.is_covered.then(|| tested_template(test, options)).flatten();
+        covered = template.map(|(document, template)| Covered::nothing_of(document, template));
         // Its cases are not run: there is no constraint to run them with.
         Status::from(check_invalid(test, options))
     } else {

@@ -25,17 +25,21 @@ impl Finder<'_> {
         body.iter().for_each(|expression| self.expression(expression));
     }
 
-    /// A body that never holds.
-    pub(super) fn never(&mut self, body: &Body, change: &str) {
+    /// A body that never holds; the head's place is where a reader looks first.
+    pub(super) fn never(&mut self, head: Span, body: &Body, change: &str) {
         let Some(first) = body.first() else { return };
         if matches!(first.kind, ExprKind::Term(Term { kind: TermKind::Bool(false), .. })) {
             return;
         }
         let before = self.range(first.span).and_then(|range| self.text.get(..range.start)).unwrap_or_default();
         // `p if x` has no brackets, and room for one expression only.
+        let found = self.found.len();
         match before.trim_end().ends_with('{') {
             true => self.insert(first.span, "false; ", change.to_owned()),
             false => self.replace(first.span, "false".to_owned(), change.to_owned()),
+        }
+        for mutant in self.found.iter_mut().skip(found) {
+            (mutant.line, mutant.column) = (head.line, head.column);
         }
     }
 

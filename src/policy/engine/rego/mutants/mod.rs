@@ -21,7 +21,7 @@ pub struct Mutant {
     pub range: Range<usize>,
     /// By this.
     pub replacement: String,
-    /// Line of the change, from 1.
+    /// Line of what it is about, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
@@ -46,6 +46,14 @@ impl Mutant {
         let (before, behind) = (text.get(..self.range.start), text.get(self.range.end..));
         [before.unwrap_or_default(), &self.replacement, behind.unwrap_or_default()].concat()
     }
+
+    /// The line as it is with the change in it; nothing where only a gap would be seen.
+    pub fn changed_line(&self, text: &str) -> Option<String> {
+        let changed = self.apply(text);
+        let start = changed.get(..self.range.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = changed.get(start..)?.lines().next()?.trim();
+        (!matches!(line, "" | "true")).then(|| line.to_owned())
+    }
 }
 
 /// Looks for places to change.
@@ -63,7 +71,7 @@ impl Finder<'_> {
         let name = rule.head.path.join(".");
         self.head(rule, &name);
         match rule.body.first() {
-            Some(_) => self.never(&rule.body, &format!("this rule of `{name}` never holds")),
+            Some(_) => self.never(rule.head.span, &rule.body, &format!("this rule of `{name}` never holds")),
             None if !rule.is_default && rule.otherwise.is_empty() => {
                 self.replace(rule.span, String::new(), format!("this rule of `{name}` is left out"));
             }
@@ -72,7 +80,7 @@ impl Finder<'_> {
         self.body(&rule.body);
         for branch in &rule.otherwise {
             match branch.body.first() {
-                Some(_) => self.never(&branch.body, "this `else` never holds"),
+                Some(_) => self.never(branch.span, &branch.body, "this `else` never holds"),
                 None => self.replace(branch.span, String::new(), "this `else` is left out".to_owned()),
             }
             if let Some(value) = branch.value.as_ref().filter(|_| !is_message(&name)) {
@@ -131,8 +139,7 @@ mod tests {
     /// All changes to one line each: what is said, and the changed line.
     fn check(text: &str, expected: &[&str]) {
         let show = |mutant: &Mutant| {
-            let changed = mutant.apply(text);
-            let line = changed.lines().nth(mutant.line as usize - 1).unwrap_or_default().trim().to_owned();
+            let line = mutant.changed_line(text).unwrap_or_default();
             format!("{}:{} {} | {line}", mutant.line, mutant.column, mutant.change)
         };
         let found: Vec<String> = mutants(text, RegoVersion::V0).iter().map(show).collect();
@@ -144,12 +151,12 @@ mod tests {
         check(
             "package a\nviolation[{\"msg\": msg}] {\n  input.x >= 5\n  not ok\n  msg := \"no\"\n}\n",
             &[
-                "3:3 this rule of `violation` never holds | false; input.x >= 5",
-                "3:3 `input.x >= 5` is left out | true",
+                "2:1 this rule of `violation` never holds | false; input.x >= 5",
+                "3:3 `input.x >= 5` is left out | ",
                 "3:11 `>=` is `>` | input.x > 5",
                 "3:11 `>=` is `<` | input.x < 5",
                 "3:14 `5` is `6` | input.x >= 6",
-                "4:3 `not ok` is left out | true",
+                "4:3 `not ok` is left out | ",
                 "4:3 the `not` is left out | ok",
             ],
         );
@@ -161,13 +168,13 @@ mod tests {
             "package a\ndefault ok = false\nok { startswith(input.x, \"a-\") }\np[\"b\"]\nerr_msg(x) = \"c\" { x }\n",
             &[
                 "2:14 `false` is `true` | default ok = true",
-                "3:6 this rule of `ok` never holds | ok { false; startswith(input.x, \"a-\") }",
+                "3:1 this rule of `ok` never holds | ok { false; startswith(input.x, \"a-\") }",
                 "3:6 `startswith(input.x, \"a-\")` is negated | ok { not startswith(input.x, \"a-\") }",
                 "3:6 `startswith(input.x, \"a-\")` is left out | ok { true }",
                 "3:26 `\"a-\"` is `\"a-~\"` | ok { startswith(input.x, \"a-~\") }",
                 "4:1 this rule of `p` is left out | ",
                 "4:3 `\"b\"` is `\"b~\"` | p[\"b~\"]",
-                "5:20 this rule of `err_msg` never holds | err_msg(x) = \"c\" { false; x }",
+                "5:1 this rule of `err_msg` never holds | err_msg(x) = \"c\" { false; x }",
                 "5:20 `x` is negated | err_msg(x) = \"c\" { not x }",
                 "5:20 `x` is left out | err_msg(x) = \"c\" { true }",
             ],
