@@ -7,11 +7,13 @@ mod bench;
 mod certificates;
 mod completions;
 mod demo;
+mod diff;
 mod doctor;
 mod engine;
 mod explain;
 mod git;
 mod go_flags;
+mod quality;
 mod images;
 mod lint;
 mod lint_cluster;
@@ -23,6 +25,7 @@ mod test;
 mod verify;
 mod watch;
 mod webhook;
+mod why;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -46,6 +49,8 @@ enum Command {
     Completions(completions::CompletionsArguments),
     /// Show admit at work: a webhook on this machine, a few manifests, and what became of them
     Demo(demo::DemoArguments),
+    /// Compare two versions of policies: which objects become denied, which allowed
+    Diff(diff::DiffArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
     /// Explain what policy lint looks for
@@ -62,6 +67,8 @@ enum Command {
     Test(test::TestArguments),
     /// Test policies: run Suites of objects and what must come of judging them (the flags of `gator verify`)
     Verify(verify::VerifyArguments),
+    /// Tell why an object is denied, or is not: what each constraint makes of it
+    Why(why::WhyArguments),
 }
 
 /// Runs one command line.
@@ -78,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
@@ -86,6 +94,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");

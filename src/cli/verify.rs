@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::print;
+use super::quality::QualityArguments;
 use super::watch::WatchArguments;
 use crate::policy::engine::RegoEngine;
 use crate::workbench::suite::report::{self, Format};
@@ -20,8 +21,10 @@ use crate::workbench::suite::{Filter, SuiteOutcome, Suites};
 Paths in it are relative to its file.\n\nExamples:\n  admit verify policies/...                       every Suite \
 below policies\n  admit verify suite.yaml --run labels//            the tests whose names contain \"labels\"\n  admit \
 verify policies/... --run '//^no-label$'    the cases of that name\n  admit verify policies/... -o junit > \
-report.xml    for a CI server\n\nExit code: 0 when all cases are as expected, 1 when one is not or a Suite cannot be \
-read, 2 for a wrong command line."
+report.xml    for a CI server\n  admit verify policies/... --coverage --min-coverage 80    which lines no case evaluates\n  \
+admit verify policies/... --mutants              which small mistakes no case notices\n\nExit code: 0 when all cases \
+are as expected, 1 when one is not, when a Suite cannot be read, or when a template is below `--min-coverage` or \
+`--min-mutation-score`, 2 for a wrong command line."
 )]
 pub(super) struct VerifyArguments {
     /// Suite, directory of Suites, or `directory/...` for everything below it
@@ -40,6 +43,8 @@ pub(super) struct VerifyArguments {
     #[arg(long, conflicts_with_all = ["rego_engine", "enable_opa_builtin"])]
     cross_check: bool,
     #[command(flatten)]
+    quality: QualityArguments,
+    #[command(flatten)]
     watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
@@ -55,6 +60,7 @@ enum Output {
 /// Runs the command.
 pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
     let mut options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
+    options = arguments.quality.apply(options)?;
     if arguments.cross_check {
         options.compile.engine = RegoEngine::Both;
     }
@@ -80,11 +86,17 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
         Output::Json => Format::Json,
         Output::Junit => Format::JUnit,
     };
-    print(&report::render(format, &outcomes))?;
+    let found = arguments.quality.find(&suites, &filter, options, &outcomes)?;
+    print(&report::render_with(format, &outcomes, found.quality()))?;
+    if matches!(arguments.output, Output::Junit) {
+        // Its readers know nothing of this.
+        anstream::eprint!("{}", report::render_quality(found.quality()));
+    }
+    let is_poor = arguments.quality.has_failed(&found);
     if outcomes.iter().any(SuiteOutcome::has_failed) {
         // Gatekeeper's word for it.
         anstream::eprintln!("Error: FAIL");
         return Ok(ExitCode::FAILURE);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_poor { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod bundle;
 pub mod diagnostic;
+pub mod diff;
 pub mod file_feed;
 pub mod judge;
 pub mod lint;
@@ -10,3 +11,4 @@ pub mod rego;
 pub mod report;
 pub mod requests;
 pub mod suite;
+pub mod why;

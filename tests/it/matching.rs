@@ -5,6 +5,10 @@
 mod row;
 mod ways;
 
+use std::collections::BTreeMap;
+
+use admit::model::review::AdmissionReview;
+use admit::policy::matching::{matches, mismatches};
 use row::{Expected, Table, Way};
 use ways::{Answer, Ways};
 
@@ -25,6 +29,39 @@ fn every_row_has_the_same_result_in_all_three_ways() {
     let pairs = compare_ways(&table, &ways, &mut failures);
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
     assert!(pairs > 5_000, "{pairs}");
+}
+
+/// What is told about a mismatch and what is decided are one: on every object, for the constraints of all rows.
+#[test]
+fn reasons_agree_with_verdicts() {
+    let table = Table::load();
+    let (snapshot, _) = ways::snapshot(&table);
+    let (mut pairs, mut by_criterion) = (0, BTreeMap::<&str, usize>::new());
+    for subject in &table.subjects {
+        // What the API server would not let through has no verdict.
+        let Ok(request) = AdmissionReview::parse(subject.review().to_string().as_bytes()) else { continue };
+        let mut review = request.review;
+        for namespace in [None, snapshot.namespace(&review.namespace).cloned()] {
+            review.namespace_object = namespace;
+            for one in snapshot.constraints() {
+                let criteria = &one.constraint.criteria;
+                let (verdict, reasons) = (matches(criteria, &review), mismatches(criteria, &review));
+                let agrees = match (&verdict, &reasons) {
+                    (Ok(matches), Ok(reasons)) => *matches == reasons.is_empty(),
+                    (Err(one), Err(other)) => one == other,
+                    _ => false,
+                };
+                assert!(agrees, "{}: {verdict:?} but {reasons:?}", one.constraint.name());
+                for reason in reasons.unwrap_or_default() {
+                    let is_whole = !reason.reason.contains("  ") && !reason.reason.ends_with(' ');
+                    assert!(!reason.reason.is_empty() && is_whole, "{reason:?}");
+                    *by_criterion.entry(reason.criterion.as_str()).or_default() += 1;
+                }
+                pairs += 1;
+            }
+        }
+    }
+    assert!(table.rows.len() >= 318 && pairs > 20_000 && by_criterion.len() == 8, "{pairs} {by_criterion:?}");
 }
 
 /// Constraints that do the same everywhere, on all objects that all three ways can judge.

@@ -2,6 +2,7 @@
 
 mod blame;
 mod containment;
+mod coverage;
 mod exclusions;
 mod expansion;
 pub(crate) mod fake_cluster;

@@ -1,5 +1,7 @@
 //! Labels, and the selectors that choose by them, as `metav1.LabelSelector` does.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::label_syntax::{key_mistake, value_mistake};
@@ -63,8 +65,9 @@ pub struct LabelSelector {
     requirements: Vec<Requirement>,
 }
 
+/// One condition on one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Requirement {
+pub struct Requirement {
     key: String,
     condition: Condition,
 }
@@ -116,11 +119,21 @@ impl LabelSelector {
 
     /// Whether every requirement holds for these labels.
     pub fn matches(&self, labels: Labels<'_>) -> bool {
-        self.requirements.iter().all(|requirement| requirement.matches(labels))
+        self.unmet(labels).is_none()
+    }
+
+    /// The first requirement that does not hold for these labels.
+    pub fn unmet(&self, labels: Labels<'_>) -> Option<&Requirement> {
+        self.requirements.iter().find(|requirement| !requirement.matches(labels))
     }
 }
 
 impl Requirement {
+    /// The label that it is about.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     fn matches(&self, labels: Labels<'_>) -> bool {
         let value = labels.value(&self.key);
         match &self.condition {
@@ -129,6 +142,18 @@ impl Requirement {
             Condition::NotIn(values) => value.is_none_or(|value| values.iter().all(|one| one != value)),
             Condition::Exists => value.is_some(),
             Condition::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+/// What the label must be: `In [a, b]`.
+impl fmt::Display for Requirement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.condition {
+            Condition::In(values) => write!(formatter, "In [{}]", values.join(", ")),
+            Condition::NotIn(values) => write!(formatter, "NotIn [{}]", values.join(", ")),
+            Condition::Exists => formatter.write_str("Exists"),
+            Condition::DoesNotExist => formatter.write_str("DoesNotExist"),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use field_path::{FieldPath, Segment};
 pub use go_text::quote;
 pub use gvk::{GroupVersionKind, ObjectKey};
 pub use json::{JsonError, MAX_DEPTH, parse_json};
-pub use labels::{LabelSelector, Labels};
+pub use labels::{LabelSelector, Labels, Requirement};
 pub use wildcard::Wildcard;
 
 use std::sync::Arc;

@@ -19,8 +19,8 @@ pub use meter::{Meter, Meters, Outcome, Reading};
 pub use notes::Notes;
 pub use reads::{InventoryReads, KindPattern};
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
-pub use rego::evaluate::{InventoryLoop, Observer, Touch};
-pub use rego::{Document, Pool};
+pub use rego::evaluate::{Coverage, Held, InventoryLoop, Observer, Proof, Touch};
+pub use rego::{Coverable, Document, Pool};
 
 use crate::model::value::Value as Constant;
 
@@ -150,6 +150,8 @@ pub struct CompileOptions {
     pub keeps_prints: bool,
     /// Keep what a trace shows, for [`Notes`]. Such a program is slower, and only admit's own evaluator makes traces.
     pub is_traced: bool,
+    /// Keep what coverage is told by, for [`Notes`]. Such a program is slower, and only admit's own evaluator counts.
+    pub is_covered: bool,
     /// Which builtins policies may call (`--enable-opa-builtin`, `--disable-opa-builtin`).
     pub access: BuiltinAccess,
 }
@@ -173,6 +175,7 @@ impl Default for CompileOptions {
             engine: RegoEngine::default(),
             keeps_prints: false,
             is_traced: false,
+            is_covered: false,
             access: BuiltinAccess::default(),
         }
     }
@@ -213,6 +216,13 @@ impl Program {
     ) -> Option<Indexes> {
         match self {
             Self::Rego(program) => program.index(inventory, earlier.map(|indexes| &indexes.0), &change.0).map(Indexes),
+        }
+    }
+
+    /// What there is to cover in its code, ordered by place; nothing unless it was compiled for that.
+    pub fn coverables(&self) -> &[Coverable] {
+        match self {
+            Self::Rego(program) => program.coverables(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What an evaluation shows on its way to an answer: what policies print, and a trace. For people, bounded in size.
 
 use super::rego::Document;
-use super::rego::evaluate::{Observer, Trace};
+use super::rego::evaluate::{Coverage, Observer, Trace};
 
 /// The most bytes of printed text that are kept, as in Gatekeeper.
 const MAX_PRINTED_BYTES: usize = 1 << 20;
@@ -14,12 +14,24 @@ pub struct Notes {
     is_cut: bool,
     pub(super) trace: Trace,
     pub(super) observer: Option<Observer>,
+    pub(super) coverage: Option<Coverage>,
 }
 
 impl Notes {
     /// Notes which parts of this document are touched, when it is what is reviewed.
     pub fn observing(review: &Document) -> Self {
         Self { observer: Some(Observer::of(review.value())), ..Self::default() }
+    }
+
+    /// Counts what is evaluated and what holds, in programs that were compiled for it.
+    #[must_use]
+    pub fn covering(coverage: Coverage) -> Self {
+        Self { coverage: Some(coverage), ..Self::default() }
+    }
+
+    /// What was counted; nothing unless that was asked for.
+    pub fn into_coverage(self) -> Option<Coverage> {
+        self.coverage
     }
 
     /// What was touched of the document that is observed.

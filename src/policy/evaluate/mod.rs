@@ -1,5 +1,6 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
+mod application;
 pub mod own;
 mod verdict;
 
@@ -12,9 +13,9 @@ use thiserror::Error;
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
 use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome};
-use crate::policy::matching;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
+pub use application::{Application, application};
 pub use verdict::{Decision, Verdict};
 
 /// The circumstances of an evaluation.
@@ -149,23 +150,18 @@ pub fn validate_noting(
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
     for constraint in snapshot.candidates(review) {
-        // First, because it is what most candidates fail.
-        let outcome = matching::matches(&constraint.constraint.criteria, review);
-        if outcome == Ok(false) {
-            continue;
+        match application(constraint, review, context.point) {
+            Application::NotMatched | Application::NotEnforcedHere | Application::OtherOperation => {}
+            Application::Unclear(error, actions) => {
+                let message = format!("unable to match constraints: {error}");
+                let (constraint, actions) = (Arc::clone(constraint), actions.into_iter().cloned().collect());
+                evaluation.violations.push(Violation { constraint, message, details: None, actions });
+            }
+            Application::Applies(actions) => {
+                let actions = actions.into_iter().cloned().collect();
+                matching.push(Matching { constraint, actions });
+            }
         }
-        let actions = constraint.constraint.enforcement.actions_at(context.point);
-        if actions.is_empty() || !template_applies(constraint, review, context.point) {
-            continue;
-        }
-        let actions: Vec<EnforcementAction> = actions.into_iter().cloned().collect();
-        if let Err(error) = outcome {
-            let message = format!("unable to match constraints: {error}");
-            let constraint = Arc::clone(constraint);
-            evaluation.violations.push(Violation { constraint, message, details: None, actions });
-            continue;
-        }
-        matching.push(Matching { constraint, actions });
     }
     evaluation.matched = matching.len();
     if !matching.is_empty() {
@@ -177,12 +173,6 @@ pub fn validate_noting(
     }
     evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(evaluation)
-}
-
-/// `targets[].operations` counts at admission only.
-fn template_applies(constraint: &CompiledConstraint, review: &Review, point: EnforcementPoint) -> bool {
-    let Some(operation) = review.operation.filter(|_| point == EnforcementPoint::Webhook) else { return true };
-    constraint.operations.is_empty() || constraint.operations.iter().any(|one| one == operation.as_str())
 }
 
 /// A constraint that applies to the review, and what a violation of it does.

@@ -1,14 +1,16 @@
 //! Does a constraint apply to a review. Gatekeeper's semantics to the letter; an index by kind and namespace keeps requests
-//! from looking at constraints that cannot apply.
+//! from looking at constraints that cannot apply. Why one does not apply is told by the function that decides it.
 
+mod explain;
 mod index;
 
 use thiserror::Error;
 
 use crate::model::api::{Match, Scope};
-use crate::model::object::{Labels, quote};
+use crate::model::object::{Labels, Wildcard, quote};
 use crate::model::review::{Review, ReviewedObject, Source};
 
+pub use explain::{Mismatch, mismatches};
 pub use index::MatchIndex;
 
 /// That it cannot be told whether a constraint applies. Such a constraint is violated: it must not be evaded.
@@ -32,6 +34,43 @@ pub enum MatchError {
     InvalidSource(String),
 }
 
+/// One of the criteria of `spec.match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Criterion {
+    /// `kinds`
+    Kinds,
+    /// `scope`
+    Scope,
+    /// `namespaces`
+    Namespaces,
+    /// `excludedNamespaces`
+    ExcludedNamespaces,
+    /// `labelSelector`
+    LabelSelector,
+    /// `namespaceSelector`
+    NamespaceSelector,
+    /// `name`
+    Name,
+    /// `source`
+    Source,
+}
+
+impl Criterion {
+    /// The field's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kinds => "kinds",
+            Self::Scope => "scope",
+            Self::Namespaces => "namespaces",
+            Self::ExcludedNamespaces => "excludedNamespaces",
+            Self::LabelSelector => "labelSelector",
+            Self::NamespaceSelector => "namespaceSelector",
+            Self::Name => "name",
+            Self::Source => "source",
+        }
+    }
+}
+
 /// Whether the criteria hold for the object or, failing that, for the old object of a review.
 ///
 /// # Errors
@@ -39,7 +78,7 @@ pub enum MatchError {
 pub fn matches(criteria: &Match, review: &Review) -> Result<bool, MatchFailure> {
     for object in review.objects() {
         let failure = |cause| MatchFailure { object: object.name().to_owned(), cause };
-        if Subject::new(object, review).matches(criteria).map_err(failure)? {
+        if Subject::new(object, review).unmet(criteria).map_err(failure)?.is_none() {
             return Ok(true);
         }
     }
@@ -58,15 +97,28 @@ impl<'a> Subject<'a> {
         Self { object, namespace: review.namespace_object.as_deref(), source: review.source }
     }
 
-    /// In Gatekeeper's order: a criterion that fails early hides the error of a later one.
-    fn matches(&self, criteria: &Match) -> Result<bool, MatchError> {
-        Ok(self.kind_matches(criteria)
-            && self.scope_matches(criteria)
-            && self.namespace_matches(criteria)
-            && criteria.label_selector.as_ref().is_none_or(|selector| selector.matches(self.object.labels()))
-            && self.namespace_selector_matches(criteria)?
-            && self.name_matches(criteria)
-            && self.source_matches(criteria)?)
+    /// The first criterion that does not hold; none when all do. In Gatekeeper's order: a criterion that fails early hides
+    /// the error of a later one.
+    fn unmet(&self, criteria: &Match) -> Result<Option<Criterion>, MatchError> {
+        Ok(if !self.kind_matches(criteria) {
+            Some(Criterion::Kinds)
+        } else if !self.scope_matches(criteria) {
+            Some(Criterion::Scope)
+        } else if !self.is_included(criteria) {
+            Some(Criterion::Namespaces)
+        } else if self.excluding(criteria).is_some() {
+            Some(Criterion::ExcludedNamespaces)
+        } else if criteria.label_selector.as_ref().is_some_and(|selector| !selector.matches(self.object.labels())) {
+            Some(Criterion::LabelSelector)
+        } else if !self.namespace_selector_matches(criteria)? {
+            Some(Criterion::NamespaceSelector)
+        } else if !self.name_matches(criteria) {
+            Some(Criterion::Name)
+        } else if !self.source_matches(criteria)? {
+            Some(Criterion::Source)
+        } else {
+            None
+        })
     }
 
     fn kind_matches(&self, criteria: &Match) -> bool {
@@ -94,10 +146,15 @@ impl<'a> Subject<'a> {
         [known, self.object.namespace()].into_iter().find(|name| !name.is_empty())
     }
 
-    fn namespace_matches(&self, criteria: &Match) -> bool {
+    fn is_included(&self, criteria: &Match) -> bool {
         let Some(name) = self.namespace_name() else { return true };
-        let included = criteria.namespaces.is_empty() || criteria.namespaces.iter().any(|one| one.matches(name));
-        included && !criteria.excluded_namespaces.iter().any(|one| one.matches(name))
+        criteria.namespaces.is_empty() || criteria.namespaces.iter().any(|one| one.matches(name))
+    }
+
+    /// What excludes the namespace.
+    fn excluding<'c>(&self, criteria: &'c Match) -> Option<&'c Wildcard> {
+        let name = self.namespace_name()?;
+        criteria.excluded_namespaces.iter().find(|one| one.matches(name))
     }
 
     /// What `namespaceSelector` looks at; `None` where it needs none or cannot tell.

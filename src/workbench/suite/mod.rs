@@ -4,7 +4,9 @@
 //! paths ─ find ─► documents ─ read ─► Suite ─ run ─► SuiteOutcome ─ report ─► text, JSON, JUnit
 //!                                               ├─ policy     template and constraint to a snapshot
 //!                                               ├─ subject    a case's file to a review
-//!                                               └─ assertion  violations to a verdict on the case
+//!                                               ├─ assertion  violations to a verdict on the case
+//!                                               ├─ coverage   what of the templates was evaluated
+//!                                               └─ mutants    what tests do not notice
 //! ```
 //!
 //! Promises: a case is judged by the builder and the call that the webhook uses; suites and their tests run side by
@@ -12,9 +14,11 @@
 //! test; nothing is passed over in silence.
 
 mod assertion;
+pub mod coverage;
 mod definition;
 mod filter;
 mod find;
+pub mod mutants;
 mod outcome;
 mod policy;
 mod read;
@@ -30,6 +34,7 @@ use rayon::prelude::*;
 use super::diagnostic::Diagnostic;
 use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
+use mutants::TemplateMutants;
 
 pub use filter::{Filter, FilterError};
 pub use outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
@@ -58,12 +63,13 @@ impl Suites {
 
     /// Runs what the filter lets through; outcomes are in the order of the suites' paths.
     pub fn run(&self, filter: &Filter, options: BuildOptions) -> Vec<SuiteOutcome> {
-        let run = || self.suites.par_iter().map(|suite| run::run(suite, filter, options)).collect();
-        // Policies may recurse deeper than a thread's usual stack; without such threads, here is as good as anywhere.
-        match rayon::ThreadPoolBuilder::new().stack_size(THREAD_STACK_BYTES).build() {
-            Ok(pool) => pool.install(run),
-            Err(_) => run(),
-        }
+        on_all_cores(|| self.suites.par_iter().map(|suite| run::run(suite, filter, options)).collect())
+    }
+
+    /// Changes the templates of the tests that the filter lets through, each at most so often, and tells what no case
+    /// notices. All of those tests must pass; those that do not are not asked.
+    pub fn mutate(&self, filter: &Filter, options: BuildOptions, most: usize) -> Vec<TemplateMutants> {
+        on_all_cores(|| mutants::run(self, filter, options, most))
     }
 
     /// How many suites there are.
@@ -74,5 +80,13 @@ impl Suites {
     /// Whether no suite was found.
     pub fn is_empty(&self) -> bool {
         self.suites.is_empty()
+    }
+}
+
+/// Policies may recurse deeper than a thread's usual stack; without such threads, here is as good as anywhere.
+fn on_all_cores<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().stack_size(THREAD_STACK_BYTES).build() {
+        Ok(pool) => pool.install(run),
+        Err(_) => run(),
     }
 }

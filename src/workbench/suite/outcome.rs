@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::coverage::Covered;
+use crate::policy::engine::Coverage;
 use crate::workbench::diagnostic::Diagnostic;
 
 /// What came of one suite.
@@ -24,6 +26,8 @@ pub struct TestOutcome {
     pub status: Status,
     /// Its cases in the suite's order; none when what precedes them failed.
     pub cases: Vec<CaseOutcome>,
+    /// Its template and what its cases evaluated of it; absent when what precedes the cases failed.
+    pub(super) covered: Option<Covered>,
     /// How long the test took, its cases included.
     pub duration: Duration,
 }
@@ -41,6 +45,8 @@ pub struct CaseOutcome {
     pub prints: Vec<String>,
     /// The trace; absent unless the policy was compiled for it.
     pub trace: Option<String>,
+    /// What was evaluated; absent unless the policy was compiled for that.
+    pub(super) coverage: Option<Coverage>,
     /// How long it took.
     pub duration: Duration,
 }

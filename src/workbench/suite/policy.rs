@@ -1,17 +1,20 @@
 //! A test's template and constraint, compiled; a case adds its inventory.
 
-use super::definition::{Case, FileReference, Test};
+use std::sync::Arc;
+
+use super::definition::{FileReference, Test};
 use super::outcome::Failure;
-use super::subject::{documents, inventory, object, required};
+use super::subject::{documents, object, required};
 use crate::manifest::Document;
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object};
-use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
+use crate::policy::snapshot::{BuildOptions, Change, CompiledTemplate, ResourceError, Snapshot, Store, build};
 use crate::workbench::diagnostic::Diagnostic;
 
 /// The policy of one test.
 pub(super) struct Policy {
     template: Object,
+    document: Arc<Document>,
     constraint: Object,
     /// Built without an inventory; what is compiled in it is reused by every case.
     compiled: Snapshot,
@@ -37,24 +40,53 @@ impl Policy {
         if !errors.is_empty() {
             return Err(refusals(&errors, &constraint_document, ""));
         }
-        Ok(Self { template, constraint, compiled, options })
+        Ok(Self { template, document: Arc::new(template_document), constraint, compiled, options })
+    }
+
+    /// The same constraint on other code, which is compiled already; nothing when the constraint is refused.
+    pub(super) fn with_template(&self, template: &Object, compiled: &Snapshot) -> Option<Self> {
+        let (compiled, errors) = build(&mut store([template, &self.constraint]), compiled, self.options);
+        let (document, constraint) = (Arc::clone(&self.document), self.constraint.clone());
+        let template = template.clone();
+        errors.is_empty().then_some(Self { template, document, constraint, compiled, options: self.options })
     }
 
     /// The world of one case: the policy, and the case's inventory.
-    pub(super) fn with_inventory(&self, case: &Case) -> Result<Snapshot, Failure> {
+    pub(super) fn with_inventory(&self, inventory: &[Object]) -> Snapshot {
         let mut store = store([&self.template, &self.constraint]);
-        for file in &case.inventory {
-            for object in inventory(file)? {
-                if object.is_namespace() {
-                    store.apply(Change::Apply(object.clone()));
-                }
-                store.apply(Change::Sync(object));
+        for object in inventory {
+            if object.is_namespace() {
+                store.apply(Change::Apply(object.clone()));
             }
+            store.apply(Change::Sync(object.clone()));
         }
         // The policy is what it was when it compiled without errors.
-        let (snapshot, _) = build(&mut store, &self.compiled, self.options);
-        Ok(snapshot)
+        build(&mut store, &self.compiled, self.options).0
     }
+
+    /// The template as it is in force.
+    pub(super) fn template(&self) -> Option<&Arc<CompiledTemplate>> {
+        self.compiled.templates().next()
+    }
+
+    /// The document that the template was read from.
+    pub(super) fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+}
+
+/// A template alone, compiled; nothing when it is refused.
+pub(super) fn compiled_template(template: &Object, options: BuildOptions) -> Option<Snapshot> {
+    let (compiled, errors) = snapshot([template], options);
+    errors.is_empty().then_some(compiled)
+}
+
+/// A test's template without its constraint; nothing when it cannot be used.
+pub(super) fn tested_template(test: &Test, options: BuildOptions) -> Option<(Document, Arc<CompiledTemplate>)> {
+    let (document, template) = load_template(test).ok()?;
+    let compiled = compiled_template(&template, options)?;
+    let template = compiled.templates().next().map(Arc::clone)?;
+    Some((document, template))
 }
 
 /// For tests that say `invalid`: the constraint must break its template's schema, and nothing else may be wrong.

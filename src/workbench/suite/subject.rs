@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::definition::{FileReference, Place};
+use super::definition::{Case, FileReference, Place};
 use super::outcome::Failure;
 use super::strict;
 use crate::manifest::{self, Document};
@@ -32,9 +32,15 @@ pub(super) fn review(file: &FileReference, snapshot: &Snapshot) -> Result<Review
     Ok(review)
 }
 
-/// The objects of one file of a case's inventory.
-pub(super) fn inventory(file: &FileReference) -> Result<Vec<Object>, Failure> {
-    documents(file, "inventory")?.iter().map(object).collect()
+/// The objects of a case's inventory.
+pub(super) fn inventory(case: &Case) -> Result<Vec<Object>, Failure> {
+    let mut objects = Vec::new();
+    for file in &case.inventory {
+        for document in documents(file, "inventory")? {
+            objects.push(object(&document)?);
+        }
+    }
+    Ok(objects)
 }
 
 /// The documents of a file; at least one.

@@ -140,7 +140,8 @@ fn read_response(response: &Value) -> Answer {
     Answer::Judged(outcomes)
 }
 
-fn snapshot(table: &Table) -> (Snapshot, BTreeMap<String, String>) {
+/// All rows' constraints, and why some are refused.
+pub(super) fn snapshot(table: &Table) -> (Snapshot, BTreeMap<String, String>) {
     let mut store = Store::default();
     store.apply(Change::Apply(to_object(&Table::template())));
     let objects = table.rows.iter().map(|row| &row.object).chain(&table.namespaces);

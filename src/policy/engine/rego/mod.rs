@@ -13,8 +13,10 @@ pub mod builtin_access;
 pub mod builtins;
 pub mod compile;
 pub mod compiled;
+mod cover;
 mod document;
 pub mod evaluate;
+pub mod mutants;
 pub mod query;
 mod second_opinion;
 pub mod syntax;
@@ -33,11 +35,14 @@ use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
 use evaluate::budget::{Breach, Limits};
-use evaluate::{Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch};
+use evaluate::{
+    Coverage, Differences, Folds, Globals, Host, InputDocument, InventoryLoop, Joins, Observer, Plan, Watch,
+};
 use second_opinion::SecondOpinion;
 use syntax::ast::{Module, RegoError};
 
 pub use crate::model::value::{self, Pool};
+pub use cover::Coverable;
 pub use document::Document;
 
 thread_local! {
@@ -57,6 +62,7 @@ pub struct RegoProgram {
     keeps_prints: bool,
     is_traced: bool,
     reaches_out: bool,
+    coverables: Vec<Coverable>,
 }
 
 impl RegoProgram {
@@ -76,6 +82,7 @@ impl RegoProgram {
             RegoEngine::Regorus | RegoEngine::Both => Some(SecondOpinion::new(&compiled).map_err(internal)?),
         };
         let CompileOptions { keeps_prints, is_traced, .. } = options;
+        let coverables = if options.is_covered { cover::coverables(source, &compiled) } else { Vec::new() };
         let is_referential = compile::reads_data(&compiled, "inventory");
         let reads = match options.engine {
             _ if !is_referential => InventoryReads::default(),
@@ -86,12 +93,17 @@ impl RegoProgram {
         let modules = std::iter::once(&source.main).chain(&source.libraries);
         let reaches_out = options.access.may_reach_out()
             && modules.into_iter().any(|module| ["http", "net"].iter().any(|name| module.text.contains(name)));
-        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced, reaches_out })
+        Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced, reaches_out, coverables })
     }
 
     /// Whether an evaluation may be noticed outside of this process.
     pub(super) fn reaches_out(&self) -> bool {
         self.reaches_out
+    }
+
+    /// What there is to cover; nothing unless it was compiled for that.
+    pub(super) fn coverables(&self) -> &[Coverable] {
+        &self.coverables
     }
 
     pub(super) fn folds(&self) -> Folds {
@@ -185,6 +197,7 @@ impl RegoProgram {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
             observer: notes.observer.as_mut(),
+            coverage: notes.coverage.as_mut(),
         };
         let result = evaluate_plan(plan, globals, deadline, sinks);
         notes.print(prints);
@@ -195,7 +208,7 @@ impl RegoProgram {
 /// What a plan is to keep besides its kind of answer.
 fn watch(source: &RegoSource, options: CompileOptions) -> Watch<'_> {
     let sources = || named_modules(source).map(|(name, module)| (name, module.text.as_str())).collect();
-    Watch { has_print_places: options.keeps_prints, sources: options.is_traced.then(sources) }
+    Watch { has_print_places: options.keeps_prints, sources: (options.is_traced || options.is_covered).then(sources) }
 }
 
 /// Where an evaluation writes what it shows on its way.
@@ -204,17 +217,18 @@ struct Sinks<'s> {
     prints: Option<&'s mut Vec<String>>,
     trace: Option<&'s mut evaluate::Trace>,
     observer: Option<&'s mut Observer>,
+    coverage: Option<&'s mut Coverage>,
 }
 
 fn evaluate_plan(
     plan: &Plan,
     globals: Globals<'_>,
     deadline: Deadline,
-    Sinks { prints, trace, observer }: Sinks<'_>,
+    Sinks { prints, trace, observer, coverage }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
-        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer };
+        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer, coverage };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {

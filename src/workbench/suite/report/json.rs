@@ -1,11 +1,15 @@
 //! Suites with their tests and cases as JSON. The format is admit's own: gator has none. Keys are added, never changed.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::Quality;
+use super::quality::{Coverage, Mutants};
 use crate::workbench::suite::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
 
-pub(super) fn render(outcomes: &[SuiteOutcome]) -> String {
-    let suites: Vec<Suite<'_>> = outcomes.iter().map(Suite::new).collect();
+pub(super) fn render(outcomes: &[SuiteOutcome], quality: Quality<'_>) -> String {
+    let suites: Vec<Suite<'_>> = outcomes.iter().map(|outcome| Suite::new(outcome, quality)).collect();
     // Strings, numbers and lists: serialising them cannot fail.
     let text = serde_json::to_string_pretty(&suites).unwrap_or_default();
     format!("{text}\n")
@@ -17,6 +21,12 @@ struct Suite<'a> {
     result: &'static str,
     seconds: f64,
     tests: Vec<Test<'a>>,
+    /// Of the templates of its tests; the figures are those of all suites together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<Vec<Coverage<'a>>>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutants: Option<Vec<Mutants<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -54,14 +64,19 @@ struct Problem<'a> {
 }
 
 impl<'a> Suite<'a> {
-    fn new(outcome: &'a SuiteOutcome) -> Self {
+    fn new(outcome: &'a SuiteOutcome, quality: Quality<'a>) -> Self {
         let result = match (outcome.is_skipped, outcome.has_failed()) {
             (true, _) => "skip",
             (false, true) => "fail",
             (false, false) => "pass",
         };
         let tests = outcome.tests.iter().map(Test::new).collect();
-        Self { path: &outcome.path, result, seconds: outcome.duration().as_secs_f64(), tests }
+        let files: BTreeSet<String> = outcome.tests.iter().filter_map(TestOutcome::template_file).collect();
+        let coverage =
+            quality.coverage.map(|all| all.iter().filter(|one| files.contains(&one.file)).map(Coverage::new).collect());
+        let mutants =
+            quality.mutants.map(|all| all.iter().filter(|one| files.contains(&one.file)).map(Mutants::new).collect());
+        Self { path: &outcome.path, result, seconds: outcome.duration().as_secs_f64(), tests, coverage, mutants }
     }
 }
 

@@ -27,6 +27,7 @@ mod rules;
 mod safety;
 pub mod signatures;
 mod sink;
+mod statements;
 mod tidy;
 pub(super) mod tree;
 pub mod types;
@@ -53,6 +54,7 @@ pub use reads::reads_data;
 use rules::RuleTree;
 use signatures::Signature;
 use sink::Sink;
+pub use statements::{Statement, statements};
 pub use tree::{bodies, closure_body, head_terms, parts, terms};
 pub use verify::verify_invariants;
 

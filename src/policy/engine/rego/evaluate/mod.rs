@@ -5,10 +5,11 @@
 //! ```
 //!
 //! `plan` is the form that runs, `lower` makes it, `machine` runs it, `budget` bounds it, `trace` shows it, `observe` sees what it
-//! touches. Deliberately absent: anything that
+//! touches, `coverage` counts what it does where. Deliberately absent: anything that
 //! knows of Gatekeeper, JSON or files; locks; a clock other than the budget's.
 
 pub mod budget;
+mod coverage;
 mod error;
 mod joins;
 mod literal;
@@ -27,6 +28,7 @@ use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::value::Value;
 
 use budget::Limits;
+pub use coverage::{Coverage, Held, Hits, Proof};
 pub use error::{Conflict, EvalError, PlanError};
 pub use joins::{Differences, Joins};
 pub use observe::{Observer, Touch};
@@ -89,6 +91,8 @@ pub struct Host<'h> {
     pub trace: Option<&'h mut Trace>,
     /// What is to know which values are touched.
     pub observer: Option<&'h mut Observer>,
+    /// What counts, in a plan that was made with its sources.
+    pub coverage: Option<&'h mut Coverage>,
 }
 
 impl Plan {

@@ -94,6 +94,8 @@ pub(super) struct Clause {
 
 #[derive(Debug)]
 pub(super) struct Branch {
+    /// Line of what follows with `else`; 0 is the clause's.
+    pub line: u32,
     pub body: Box<[Step]>,
     /// Complete rules and functions: the value. Partial rules: keys, then element or value. Asks: the parts asked for.
     pub outputs: Box<[Template]>,
@@ -348,6 +350,7 @@ pub(super) struct WithStep {
 #[derive(Clone, Debug)]
 pub(super) struct TracedStep {
     pub place: Place,
+    pub column: u32,
     /// As written.
     pub text: Box<str>,
     /// Why it does not hold, when nothing better is known.

@@ -32,7 +32,8 @@ fn watched_plan(source: &str, is_traced: bool) -> Plan {
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
-    let host = Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None, observer: None };
+    let host =
+        Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None, observer: None, coverage: None };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
@@ -46,6 +47,7 @@ fn run_traced(source: &str) -> (Result<Option<Value>, EvalError>, Vec<String>, S
         prints: Some(&mut prints),
         trace: Some(&mut trace),
         observer: None,
+        coverage: None,
     };
     let answer = watched_plan(source, true).evaluate_rule(&["t", "out"], globals, &Limits::default(), host);
     (answer, prints, trace.text())
@@ -187,7 +189,14 @@ fn folds_change_no_answer() {
             );
             let input = parse_json(&input, NumberMode::AsWritten).unwrap();
             let ask = |folds, now_ns| {
-                let host = Host { caches: &mut Caches::default(), now_ns, prints: None, trace: None, observer: None };
+                let host = Host {
+                    caches: &mut Caches::default(),
+                    now_ns,
+                    prints: None,
+                    trace: None,
+                    observer: None,
+                    coverage: None,
+                };
                 let globals = Globals { input: InputDocument::Whole(&input), data: None, folds, joins: None };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)
             };

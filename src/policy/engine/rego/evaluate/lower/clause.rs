@@ -40,7 +40,8 @@ pub(super) fn whole(
     for otherwise in &rule.otherwise {
         frame.scope.restore(&entry);
         let head = Head { parts: Vec::new(), value: otherwise.value.as_ref(), has_value: true };
-        branches.push(frame.branch(Vec::new(), &otherwise.body, &head, &entry)?);
+        let branch = frame.branch(Vec::new(), &otherwise.body, &head, &entry)?;
+        branches.push(Branch { line: otherwise.span.line, ..branch });
     }
     Ok(frame.finish(rule, inputs, branches))
 }
@@ -103,7 +104,7 @@ impl<'l, 'c> Frame<'l, 'c> {
 
     pub(super) fn close(&self, body: Vec<Step>, outputs: Vec<Template>, entry: &Bound) -> Branch {
         let is_single = outputs.iter().all(|output| reads_only(output, entry));
-        Branch { body: body.into_boxed_slice(), outputs: outputs.into_boxed_slice(), is_single }
+        Branch { line: 0, body: body.into_boxed_slice(), outputs: outputs.into_boxed_slice(), is_single }
     }
 
     pub(super) fn finish(mut self, rule: &Rule, inputs: Vec<Pattern>, branches: Vec<Branch>) -> Clause {

@@ -33,6 +33,7 @@ impl Frame<'_, '_> {
         }
         steps.push(Step::Traced(Box::new(TracedStep {
             place: self.place(expression.span),
+            column: expression.span.column,
             text: self.text(expression.span, MAX_TEXT).into_boxed_str(),
             reason: reason(expression),
             is_closure: is_closure(expression),

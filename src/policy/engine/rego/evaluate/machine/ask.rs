@@ -134,6 +134,12 @@ impl<'a> Evaluator<'a> {
         if !self.match_inputs(&clause.inputs, inputs, base)? {
             return Ok(Flow::Continue);
         }
-        self.run(&branch.body, base, then)
+        if self.coverage.is_none() {
+            return self.run(&branch.body, base, then);
+        }
+        self.run(&branch.body, base, &mut |this| {
+            this.cover_head(clause, 0);
+            then(this)
+        })
     }
 }

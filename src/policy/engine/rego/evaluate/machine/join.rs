@@ -132,6 +132,8 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
         prints: None,
         trace: None,
         observer: None,
+        coverage: None,
+        trail: Vec::new(),
     };
     for (coordinate, name) in join.coordinates.iter().zip(place) {
         if let Coordinate::Bind(slot) = coordinate {

@@ -9,6 +9,7 @@
 mod ask;
 mod browse;
 mod compute;
+mod cover;
 mod document;
 mod iterate;
 mod join;
@@ -29,8 +30,8 @@ use crate::policy::engine::rego::value::{Number, Value};
 
 use super::budget::{Breach, Budget, Limits};
 use super::error::EvalError;
-use super::plan::{Operand, Plan};
-use super::{Globals, Host, Observer, Trace};
+use super::plan::{Operand, Plan, TracedStep};
+use super::{Coverage, Globals, Host, Observer, Trace};
 pub(super) use join::extract;
 use memory::World;
 
@@ -78,8 +79,11 @@ pub(super) fn evaluate(
         prints: host.prints,
         trace: host.trace,
         observer: host.observer,
+        coverage: host.coverage,
+        trail: Vec::new(),
     };
     evaluator.begin_trace(path);
+    evaluator.begin_coverage(path);
     let result = evaluator.at_path(path).map(Option::<&Value>::cloned);
     evaluator.end_trace(&result);
     result
@@ -101,6 +105,9 @@ struct Evaluator<'a> {
     prints: Option<&'a mut Vec<String>>,
     trace: Option<&'a mut Trace>,
     observer: Option<&'a mut Observer>,
+    coverage: Option<&'a mut Coverage>,
+    /// Expressions that hold, each with its frame, while what is behind them runs; kept for the coverage only.
+    trail: Vec<(&'a TracedStep, usize)>,
 }
 
 impl<'a> Evaluator<'a> {

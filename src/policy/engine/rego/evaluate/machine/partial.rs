@@ -66,6 +66,7 @@ impl<'a> Evaluator<'a> {
                 self.run(&branch.body, base, &mut |this| {
                     this.budget.reserve(VALUE_BYTES)?;
                     let item = this.build(output, base)?;
+                    this.cover_member(group, clause, &item);
                     items.push(item);
                     Ok(if branch.is_single { Flow::Stop } else { Flow::Continue })
                 })?;
@@ -116,6 +117,7 @@ impl<'a> Evaluator<'a> {
                 }
                 self.run(&branch.body, base, &mut |this| {
                     this.budget.reserve(VALUE_BYTES * (branch.outputs.len() + 2))?;
+                    this.cover_head(clause, 0);
                     let mut parts = Vec::with_capacity(branch.outputs.len());
                     for output in &branch.outputs {
                         parts.push(this.build(output, base)?);

@@ -65,6 +65,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn open_frame(&mut self, clause: &Clause, base: usize) {
         self.slots.resize(base + clause.slots as usize, &NULL);
         self.trace_clause(clause);
+        self.cover_clause(clause);
     }
 
     pub(super) fn match_inputs(&mut self, inputs: &'a [Pattern], values: &[&'a Value], base: usize) -> Outcome<bool> {
@@ -132,6 +133,7 @@ impl<'a> Evaluator<'a> {
             let mut holds = false;
             self.run(&branch.body, base, &mut |this| {
                 let value = this.make(output, base)?;
+                this.cover_head(clause, branch.line);
                 if found.is_some_and(|found| !is_same(found, value)) {
                     return Err(EvalError::conflict(&clause.place, group.conflict()));
                 }

@@ -31,12 +31,15 @@ impl<'a> Evaluator<'a> {
             trace.depth = inner;
             before
         });
+        self.cover_step(step);
         let mut holds = false;
         let flow = self.run(&step.body, base, &mut |this| {
             this.tell_result(step, depth + 1, if holds { usize::MAX } else { before }, |this| this.holding(step, base));
             holds = true;
             this.tell(|trace| trace.depth = depth);
+            this.enter_step(step, base);
             let flow = this.run(behind, base, then);
+            this.leave_step();
             this.tell(|trace| trace.depth = inner);
             flow
         })?;
@@ -132,6 +135,11 @@ impl<'a> Evaluator<'a> {
             trace.event(Some(&step.place), || describe(self));
             self.trace = Some(trace);
         }
+    }
+
+    /// The expression that holds, with its values.
+    pub(super) fn held_text(&self, step: &TracedStep, base: usize) -> String {
+        self.holding(step, base).1
     }
 
     fn holding(&self, step: &TracedStep, base: usize) -> (&'static str, String) {
