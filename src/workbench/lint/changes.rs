@@ -168,7 +168,7 @@ fn unquoted(text: &[u8]) -> Option<String> {
                 b'v' => 11,
                 b'f' => 12,
                 b'r' => b'\r',
-                first @ b'0'..=b'3' => {
+                first @ b'0'..=b'7' => {
                     let digits = [first, bytes.next()?, bytes.next()?];
                     u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 8).ok()?
                 }
