@@ -13,6 +13,7 @@ mod namespaces;
 mod opa_conformance;
 mod own_resources;
 mod processes;
+mod reading;
 mod rego_cases;
 mod rendering;
 mod snapshots;
