@@ -17,6 +17,7 @@ mod namespaces;
 mod opa_conformance;
 mod own_resources;
 mod processes;
+mod reading;
 mod rego_cases;
 mod rendering;
 mod snapshots;

@@ -240,7 +240,7 @@ fn overlays_that_cannot_be_built_say_why() {
     check_error(
         missing.kustomize(&overlay("overlays/base")),
         &[
-            "overlays/base: neither kustomize nor kubectl is not installed",
+            "overlays/base: neither kustomize nor kubectl is installed",
             "kustomize build tests/it/rendering/overlays/base | admit lint -",
         ],
     );

@@ -111,10 +111,13 @@ fn failure(overlay: &Overlay, outer: &Outer, error: RunError) -> ManifestError {
             "render the overlay elsewhere and pipe the result into `-`".to_owned()
         }
     };
-    let words = if matches!(error, RunError::Missing) { "neither kustomize nor kubectl" } else { "kustomize build" };
+    let message = match error {
+        RunError::Missing => "neither kustomize nor kubectl is installed, or they are not on PATH".to_owned(),
+        error => format!("kustomize build {error}"),
+    };
     // Nobody knows the directory in between.
-    let text = error.to_string().replace(&outer.reference, &name).replace(&*shown(&outer.path), &name);
-    ManifestError::whole_file(name, format!("{words} {text}")).with_help(help)
+    let message = message.replace(&outer.reference, &name).replace(&*shown(&outer.path), &name);
+    ManifestError::whole_file(name, message).with_help(help)
 }
 
 /// Takes the annotation off and the origin out of it.
