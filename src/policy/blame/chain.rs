@@ -31,6 +31,13 @@ struct State {
     missed: Vec<FieldPath>,
 }
 
+/// A field that was come to, and no value of it passes.
+struct End {
+    object: Value,
+    put: Vec<(FieldPath, Value)>,
+    path: FieldPath,
+}
+
 /// Fields of which all have to be there, the first that is looked for first.
 pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Guesses) -> Vec<Suspect> {
     let mut seen: BTreeSet<FieldPath> = fields(sightings).collect();
@@ -46,7 +53,7 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
                 if let Some(value) = values.find(passes) {
                     return together(trials, put, (path.clone(), value));
                 }
-                ends.push((object.clone(), put.clone(), path.clone()));
+                ends.push(End { object: object.clone(), put: put.clone(), path: path.clone() });
             }
             if put.len() >= MAX_LINKS {
                 continue;
@@ -69,13 +76,8 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
 }
 
 /// Ends that nothing passes at, each with another field that is missing: policies may look for both, and then want both.
-fn pair(
-    trials: &mut Trials<'_>,
-    ends: &[(Value, Vec<(FieldPath, Value)>, FieldPath)],
-    others: &[FieldPath],
-    guesses: &Guesses,
-) -> Option<Vec<Suspect>> {
-    for (object, put, path) in ends.iter().take(MAX_ENDS) {
+fn pair(trials: &mut Trials<'_>, ends: &[End], others: &[FieldPath], guesses: &Guesses) -> Option<Vec<Suspect>> {
+    for End { object, put, path } in ends.iter().take(MAX_ENDS) {
         let is_put = |other: &FieldPath| other == path || put.iter().any(|(path, _)| path == other);
         for other in others.iter().filter(|other| !is_put(other)) {
             for stand_in in stand_ins() {
