@@ -25,10 +25,17 @@ const MAX_VALUES_OF_PAIR: usize = 6;
 /// An object that the policy came further with.
 struct State {
     object: Value,
-    /// What was put in.
-    put: Vec<FieldPath>,
+    /// What was put in, in this order.
+    put: Vec<(FieldPath, Value)>,
     /// What it looked for in vain, for the first time.
     missed: Vec<FieldPath>,
+}
+
+/// A field that was come to, and no value of it passes.
+struct End {
+    object: Value,
+    put: Vec<(FieldPath, Value)>,
+    path: FieldPath,
 }
 
 /// Fields of which all have to be there, the first that is looked for first.
@@ -40,27 +47,25 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
     let mut ends = Vec::new();
     while let Some(State { object, put, missed }) = states.pop_front() {
         for path in missed.iter().take(MAX_FIELDS) {
-            let is_last = |trials: &mut Trials<'_>| {
-                let mut values = guesses.for_missing(path).take(MAX_VALUES);
-                values.any(|value| trials.effect(edit::with(&object, path, value)) == Effect::Gone)
-            };
             if !put.is_empty() {
-                if is_last(trials) {
-                    return together(&put, path);
+                let mut values = guesses.for_missing(path).take(MAX_VALUES);
+                let passes = |value: &Value| trials.effect(edit::with(&object, path, value.clone())) == Effect::Gone;
+                if let Some(value) = values.find(passes) {
+                    return together(trials, put, (path.clone(), value));
                 }
-                ends.push((object.clone(), put.clone(), path.clone()));
+                ends.push(End { object: object.clone(), put: put.clone(), path: path.clone() });
             }
             if put.len() >= MAX_LINKS {
                 continue;
             }
             for value in stand_ins() {
-                let Some(changed) = edit::with(&object, path, value) else { continue };
+                let Some(changed) = edit::with(&object, path, value.clone()) else { continue };
                 let Some(found) = trials.observe(&changed) else { return Vec::new() };
                 let missed: Vec<FieldPath> = fields(&found).filter(|path| !seen.contains(path)).collect();
                 if !missed.is_empty() && left > 0 {
                     left -= 1;
                     seen.extend(missed.iter().cloned());
-                    let put = put.iter().chain([path]).cloned().collect();
+                    let put = put.iter().cloned().chain([(path.clone(), value)]).collect();
                     states.push_back(State { object: changed, put, missed });
                 }
             }
@@ -71,20 +76,17 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
 }
 
 /// Ends that nothing passes at, each with another field that is missing: policies may look for both, and then want both.
-fn pair(
-    trials: &mut Trials<'_>,
-    ends: &[(Value, Vec<FieldPath>, FieldPath)],
-    others: &[FieldPath],
-    guesses: &Guesses,
-) -> Option<Vec<Suspect>> {
-    for (object, put, path) in ends.iter().take(MAX_ENDS) {
-        for other in others.iter().filter(|other| !put.contains(other) && *other != path) {
+fn pair(trials: &mut Trials<'_>, ends: &[End], others: &[FieldPath], guesses: &Guesses) -> Option<Vec<Suspect>> {
+    for End { object, put, path } in ends.iter().take(MAX_ENDS) {
+        let is_put = |other: &FieldPath| other == path || put.iter().any(|(path, _)| path == other);
+        for other in others.iter().filter(|other| !is_put(other)) {
             for stand_in in stand_ins() {
-                let Some(changed) = edit::with(object, other, stand_in) else { continue };
+                let Some(changed) = edit::with(object, other, stand_in.clone()) else { continue };
                 let mut values = guesses.for_missing(path).take(MAX_VALUES_OF_PAIR);
-                if values.any(|value| trials.effect(edit::with(&changed, path, value)) == Effect::Gone) {
-                    let put: Vec<FieldPath> = [other].into_iter().chain(put).cloned().collect();
-                    return Some(together(&put, path));
+                let passes = |value: &Value| trials.effect(edit::with(&changed, path, value.clone())) == Effect::Gone;
+                if let Some(value) = values.find(passes) {
+                    let put = [(other.clone(), stand_in)].into_iter().chain(put.iter().cloned()).collect();
+                    return Some(together(trials, put, (path.clone(), value)));
                 }
             }
         }
@@ -101,16 +103,27 @@ fn stand_ins() -> [Value; 3] {
     [Value::Bool(true), Value::array(vec![Value::Bool(true)]), Value::object(Vec::new())]
 }
 
-/// Without mappings that were put in for what is inside of them.
-fn together(put: &[FieldPath], last: &FieldPath) -> Vec<Suspect> {
-    let all: Vec<&FieldPath> = put.iter().chain([last]).collect();
+/// Without what the violation goes away without, and without mappings that were put in for what is inside of them.
+fn together(trials: &mut Trials<'_>, mut put: Vec<(FieldPath, Value)>, last: (FieldPath, Value)) -> Vec<Suspect> {
+    let object = trials.object();
+    put.push(last);
+    let with_all = |put: &[(FieldPath, Value)]| {
+        put.iter().try_fold(object.clone(), |object, (path, value)| edit::with(&object, path, value.clone()))
+    };
+    for position in (0..put.len()).rev() {
+        let mut others = put.clone();
+        others.remove(position);
+        if trials.effect(with_all(&others)) == Effect::Gone {
+            put = others;
+        }
+    }
     let is_around =
         |outer: &FieldPath, inner: &FieldPath| outer != inner && inner.segments().starts_with(outer.segments());
-    let innermost = all.iter().filter(|path| !all.iter().any(|other| is_around(path, other)));
-    let suspect = |(position, path): (usize, &&FieldPath)| {
+    let innermost = put.iter().filter(|(path, _)| !put.iter().any(|(other, _)| is_around(path, other)));
+    let suspect = |(position, (path, _)): (usize, &(FieldPath, Value))| {
         // The first comes first.
         let weight = if position == 0 { values::LIKELY + 1 } else { values::LIKELY };
-        Suspect { path: (*path).clone(), is_missing: true, weight, passing: None }
+        Suspect { path: path.clone(), is_missing: true, weight, passing: None }
     };
     innermost.enumerate().map(suspect).collect()
 }
