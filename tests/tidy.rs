@@ -61,6 +61,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
     ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/telemetry/traces/"]),
+    ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
     ("ureq", &["policy/engine/rego/builtins/http/", "server/telemetry/traces/"]),

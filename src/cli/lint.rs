@@ -1,28 +1,30 @@
 //! `admit lint`: manifests judged by policies, each violation at the line that caused it.
 
-use std::io::{IsTerminal, Read};
+mod output;
+mod progress;
+
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
-use super::print;
 use crate::manifest;
 use crate::workbench::bundle::{self, BundledObject};
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::report::{self, Format, Look};
 use crate::workbench::lint::{Inputs, Options, Report, lint};
+use output::Output;
+use progress::Progress;
 
 /// Bad input or a wrong command line.
-const BAD_INPUT: u8 = 3;
+pub(super) const BAD_INPUT: u8 = 3;
 /// Only warnings, and `--fail-on warn` was given.
 const WARNED: u8 = 2;
-/// Where nobody says how wide it is.
-const DEFAULT_WIDTH: usize = 120;
+/// Anything else that kept lint from its work.
+pub(super) const FAILED: u8 = 4;
 
 /// Arguments of `admit lint`.
 #[derive(Debug, Args)]
@@ -39,7 +41,8 @@ pub(super) struct LintArguments {
     /// Files or directories of policies: templates and constraints. May be given several times
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
-    /// How to print: text or json; may be given several times, `FORMAT=FILE` writes into a file
+    /// How to print: text, json, sarif, junit, github, gitlab, markdown or html; may be given several times,
+    /// `FORMAT=FILE` writes into a file
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     output: Vec<Output>,
     /// The least that makes lint fail
@@ -58,29 +61,12 @@ enum FailOn {
     Warn,
 }
 
-/// A format, and the file that it goes to.
-#[derive(Clone, Debug)]
-struct Output {
-    format: Format,
-    file: Option<PathBuf>,
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, file) = match text.split_once('=') {
-            Some((name, file)) => (name, Some(PathBuf::from(file))),
-            None => (text, None),
-        };
-        let format = Format::from_name(name)
-            .ok_or_else(|| format!("found format {name:?}, expected one of {}", Format::names().join(", ")))?;
-        Ok(Self { format, file })
-    }
-}
-
 /// Runs the command.
 pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
+    if let Some(conflict) = output::conflict(&arguments.output) {
+        anstream::eprintln!("error: {conflict}");
+        return Ok(ExitCode::from(BAD_INPUT));
+    }
     let mut problems = Vec::new();
     let policies = read(&arguments.policies, &mut problems);
     let manifests = read(&arguments.paths, &mut problems);
@@ -89,15 +75,19 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         return Ok(ExitCode::from(BAD_INPUT));
     }
     let options = Options { build: arguments.engine.build_options(), finds_fields: !arguments.no_blame };
-    let mut report = lint(Inputs { policies, manifests }, options, &|| {});
+    let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.object.gvk())).count());
+    let mut report = lint(Inputs { policies, manifests }, options, &|| progress.step());
+    progress.finish();
     problems.append(&mut report.problems);
     report.problems = problems;
     for problem in &report.problems {
         anstream::eprintln!("error: {problem}");
     }
-    for output in &arguments.output {
-        write(output, &report)?;
-    }
+    let fails_from = match arguments.fail_on {
+        FailOn::Deny => Severity::Error,
+        FailOn::Warn => Severity::Warning,
+    };
+    output::write_all(&arguments.output, &report, fails_from)?;
     Ok(exit_code(&report, arguments.fail_on))
 }
 
@@ -122,24 +112,6 @@ fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[B
         return Some("no policies; name files or directories of templates and constraints with --policies");
     }
     None
-}
-
-fn write(output: &Output, report: &Report) -> Result<()> {
-    match &output.file {
-        None => {
-            let is_coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-            Ok(print(&report::render(output.format, report, Look { is_coloured, width: width() }))?)
-        }
-        Some(file) => {
-            let text = report::render(output.format, report, Look { is_coloured: false, width: DEFAULT_WIDTH });
-            std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
-        }
-    }
-}
-
-fn width() -> usize {
-    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    asked.filter(|_| std::io::stdout().is_terminal()).unwrap_or(DEFAULT_WIDTH)
 }
 
 fn exit_code(report: &Report, fail_on: FailOn) -> ExitCode {

@@ -1,7 +1,7 @@
 //! The command line. Data goes to stdout, everything else to stderr.
 //!
 //! Exit codes are Gatekeeper's: 0 clean, 1 for a denial or a failed test and for anything that could not be judged.
-//! A command line that cannot be understood is 2.
+//! A command line that cannot be understood is 2. `lint` has codes of its own: for it, that is 3, and a failure 4.
 
 mod bench;
 mod certificates;
@@ -20,12 +20,15 @@ mod webhook;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Kubernetes policy admission: judges objects with Gatekeeper's policies, in the cluster and in CI.
 #[derive(Debug, Parser)]
 #[command(name = "admit", version, max_term_width = 110)]
 struct Arguments {
+    /// Colours on a terminal. `auto` minds NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,15 +53,33 @@ enum Command {
     Verify(verify::VerifyArguments),
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
 /// Runs one command line.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(go_flags::normalize(arguments)) {
+    let arguments = go_flags::normalize(arguments);
+    let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are what was asked for; anything else is a mistake in the command line.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { wrong_command_line(&arguments) } else { ExitCode::SUCCESS };
         }
+    };
+    match arguments.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let failure = match arguments.command {
+        Command::Lint(_) => ExitCode::from(lint::FAILED),
+        _ => ExitCode::FAILURE,
     };
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments),
@@ -72,8 +93,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        failure
     })
+}
+
+fn wrong_command_line(arguments: &[OsString]) -> ExitCode {
+    // What can be understood of it says which command was meant.
+    let understood = Arguments::command().ignore_errors(true).try_get_matches_from(arguments);
+    let is_lint = understood.is_ok_and(|understood| understood.subcommand_name() == Some("lint"));
+    ExitCode::from(if is_lint { lint::BAD_INPUT } else { 2 })
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no failure.

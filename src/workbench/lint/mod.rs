@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use super::bundle::{self, Bundle, BundledObject};
 use super::diagnostic::Diagnostic;
 use crate::model::api::EnforcementAction;
+use crate::model::object::ObjectKey;
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
@@ -58,12 +59,30 @@ pub struct Report {
     pub rules: Vec<Arc<Rule>>,
     /// How many objects were judged.
     pub objects: usize,
+    /// They themselves, for reports that show what passed, too.
+    pub judged: Vec<Judged>,
+}
+
+/// An object that was judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Which one.
+    pub object: ObjectKey,
+    /// Where it starts.
+    pub place: Place,
 }
 
 impl Report {
     /// How many findings there are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+impl Judged {
+    fn of(bundled: &BundledObject) -> Self {
+        let document = &bundled.document;
+        Self { object: bundled.object.key(), place: Place::of(document, document.location()) }
     }
 }
 
@@ -92,7 +111,8 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     }
     findings.sort_by(|one, other| one.order().cmp(&other.order()));
     fingerprint::assign(&mut findings);
-    Report { findings, problems, rules: rules.all(), objects: manifests.len() }
+    let judged = manifests.iter().map(|one| Judged::of(one)).collect();
+    Report { findings, problems, rules: rules.all(), objects: manifests.len(), judged }
 }
 
 fn judge(

@@ -24,10 +24,7 @@ pub(super) fn render(report: &Report) -> String {
             "notes": report.count(Severity::Note),
         },
     });
-    // Values of JSON can always be written.
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    text.push('\n');
-    text
+    super::pretty(&value)
 }
 
 fn finding(finding: &Finding) -> Value {
