@@ -97,6 +97,11 @@ fn run_command(directory: &Path, command: &str, expected: &[&str], code: i32) ->
         .args(["-c", command])
         .current_dir(directory)
         .env("PATH", path)
+        // What the developer's terminal and CI would change.
+        .env_remove("CI_PROJECT_DIR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("COLUMNS")
+        .env_remove("GITHUB_WORKSPACE")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| error.to_string())?;

@@ -68,6 +68,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
     ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/"]),
     ("tar", &["server/outbound/"]),
+    ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
     ("ureq", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/"]),

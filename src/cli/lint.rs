@@ -1,33 +1,37 @@
 //! `admit lint`: manifests judged by policies, each violation at the line that caused it.
 
-use std::io::{IsTerminal, Read};
+mod cluster;
+mod output;
+mod progress;
+mod rendered;
+mod scope;
+
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::images::{Documents, ImageArguments};
-use super::lint_cluster::ClusterArguments;
-use super::lint_scope::ScopeArguments;
-use super::print;
-use crate::manifest;
+use crate::manifest::{self, ReadOptions};
 use crate::workbench::bundle::{self, BundledObject};
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::report::{self, Format, Look};
 use crate::workbench::lint::{Inputs, Options, Report, lint};
+use cluster::ClusterArguments;
+use output::Output;
+use progress::Progress;
+use rendered::RenderArguments;
+use scope::ScopeArguments;
 
 /// Bad input or a wrong command line.
-const BAD_INPUT: u8 = 3;
-/// It failed for a reason that is not in the input.
-const FAILED: u8 = 4;
+pub(super) const BAD_INPUT: u8 = 3;
 /// Only warnings, and `--fail-on warn` was given.
 const WARNED: u8 = 2;
-/// Where nobody says how wide it is.
-const DEFAULT_WIDTH: usize = 120;
+/// Anything else that kept lint from its work.
+pub(super) const FAILED: u8 = 4;
 
 /// Arguments of `admit lint`.
 #[derive(Debug, Args)]
@@ -43,9 +47,11 @@ Exit code: 0 nothing found, 1 violations that would be denied, 2 warnings only a
 command line, 4 failed for another reason."
 )]
 pub(super) struct LintArguments {
-    /// Files or directories of manifests; `-` is stdin
+    /// Files, directories or patterns of manifests; `-` is stdin. What .gitignore leaves out is left out of directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    rendered: RenderArguments,
     /// Files or directories of policies: templates and constraints. May be given several times
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
@@ -53,7 +59,8 @@ pub(super) struct LintArguments {
     images: ImageArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How to print: text or json; may be given several times, `FORMAT=FILE` writes into a file
+    /// How to print: text, json, sarif, junit, github, gitlab, markdown or html; may be given several times,
+    /// `FORMAT=FILE` writes into a file
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     output: Vec<Output>,
     /// The least that makes lint fail
@@ -62,6 +69,9 @@ pub(super) struct LintArguments {
     /// Show the object of each violation only: faster, without a look for the field
     #[arg(long)]
     no_blame: bool,
+    /// Judge objects alone, without the Pods that workloads would create
+    #[arg(long)]
+    no_expand: bool,
     #[command(flatten)]
     scope: ScopeArguments,
     #[command(flatten)]
@@ -74,29 +84,12 @@ enum FailOn {
     Warn,
 }
 
-/// A format, and the file that it goes to.
-#[derive(Clone, Debug)]
-struct Output {
-    format: Format,
-    file: Option<PathBuf>,
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, file) = match text.split_once('=') {
-            Some((name, file)) => (name, Some(PathBuf::from(file))),
-            None => (text, None),
-        };
-        let format = Format::from_name(name)
-            .ok_or_else(|| format!("found format {name:?}, expected one of {}", Format::names().join(", ")))?;
-        Ok(Self { format, file })
-    }
-}
-
 /// Runs the command.
 pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
+    if let Some(conflict) = output::conflict(&arguments.output) {
+        anstream::eprintln!("error: {conflict}");
+        return Ok(ExitCode::from(BAD_INPUT));
+    }
     let mut problems = Vec::new();
     let mut policies = read(&arguments.policies, &mut problems);
     let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
@@ -107,7 +100,8 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         }
     };
     take(pulled, &mut policies, &mut problems);
-    let manifests = read(&arguments.paths, &mut problems);
+    let mut manifests = read(&arguments.paths, &mut problems);
+    take(arguments.rendered.read(), &mut manifests, &mut problems);
     if let Some(missing) = missing(arguments, &policies, &manifests).filter(|_| problems.is_empty()) {
         anstream::eprintln!("error: {missing}");
         return Ok(ExitCode::from(BAD_INPUT));
@@ -119,8 +113,11 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let finds_fields = !arguments.no_blame || arguments.scope.needs_fields();
     // Everybody's day, so that CI and a laptop agree.
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let options = Options { build: arguments.engine.build_options(), finds_fields, today };
-    let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| {});
+    let options =
+        Options { build: arguments.engine.build_options(), finds_fields, expands: !arguments.no_expand, today };
+    let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.object.gvk())).count());
+    let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| progress.step());
+    progress.finish();
     let (theirs, mut ours): (Vec<_>, Vec<_>) =
         std::mem::take(&mut report.problems).into_iter().partition(ClusterArguments::is_of_cluster);
     // What is broken in the cluster is not in force there, and no mistake of who lints.
@@ -135,9 +132,11 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     if let Err(message) = scope.apply(&mut report) {
         return Ok(bad_input(&message));
     }
-    for output in &arguments.output {
-        write(output, &report)?;
-    }
+    let fails_from = match arguments.fail_on {
+        FailOn::Deny => Severity::Error,
+        FailOn::Warn => Severity::Warning,
+    };
+    output::write_all(&arguments.output, &report, fails_from)?;
     Ok(exit_code(&report, arguments.fail_on))
 }
 
@@ -147,11 +146,11 @@ fn bad_input(message: &str) -> ExitCode {
 }
 
 fn read(paths: &[PathBuf], problems: &mut Vec<Diagnostic>) -> Vec<BundledObject> {
-    let (stdin, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(|path| path.as_os_str() == "-");
     let mut input = std::io::stdin();
-    let input = (!stdin.is_empty()).then_some(&mut input as &mut dyn Read);
+    let is_asked = paths.iter().any(|path| path.as_os_str() == "-");
+    let input = is_asked.then_some(&mut input as &mut dyn Read);
     let mut objects = Vec::new();
-    take(manifest::read(&files, input), &mut objects, problems);
+    take(manifest::read_with(paths, input, &ReadOptions::lint()), &mut objects, problems);
     objects
 }
 
@@ -166,8 +165,10 @@ fn take(read: Documents, objects: &mut Vec<BundledObject>, problems: &mut Vec<Di
 
 /// What is not there to judge, or to judge by.
 fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[BundledObject]) -> Option<&'static str> {
-    if arguments.paths.is_empty() {
-        return Some("nothing to lint; name files or directories of manifests, or `-` for stdin");
+    if arguments.paths.is_empty() && !arguments.rendered.is_asked() {
+        return Some(
+            "nothing to lint; name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize",
+        );
     }
     let is_policy = |one: &BundledObject| bundle::is_policy(one.object.gvk());
     if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
@@ -177,24 +178,6 @@ fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[B
         );
     }
     None
-}
-
-fn write(output: &Output, report: &Report) -> Result<()> {
-    match &output.file {
-        None => {
-            let is_coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-            Ok(print(&report::render(output.format, report, Look { is_coloured, width: width() }))?)
-        }
-        Some(file) => {
-            let text = report::render(output.format, report, Look { is_coloured: false, width: DEFAULT_WIDTH });
-            std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
-        }
-    }
-}
-
-fn width() -> usize {
-    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    asked.filter(|_| std::io::stdout().is_terminal()).unwrap_or(DEFAULT_WIDTH)
 }
 
 fn exit_code(report: &Report, fail_on: FailOn) -> ExitCode {

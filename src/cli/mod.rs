@@ -1,7 +1,7 @@
 //! The command line. Data goes to stdout, everything else to stderr.
 //!
 //! Exit codes are Gatekeeper's: 0 clean, 1 for a denial or a failed test and for anything that could not be judged.
-//! A command line that cannot be understood is 2.
+//! A command line that cannot be understood is 2. `lint` has codes of its own: for it, that is 3, and a failure 4.
 
 mod bench;
 mod certificates;
@@ -15,8 +15,6 @@ mod git;
 mod go_flags;
 mod images;
 mod lint;
-mod lint_cluster;
-mod lint_scope;
 mod man;
 mod quality;
 mod rego;
@@ -31,12 +29,15 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Kubernetes policy admission: judges objects with Gatekeeper's policies, in the cluster and in CI.
 #[derive(Debug, Parser)]
 #[command(name = "admit", version, max_term_width = 110)]
 struct Arguments {
+    /// Colours on a terminal. `auto` minds NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -71,15 +72,33 @@ enum Command {
     Why(why::WhyArguments),
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
 /// Runs one command line.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match parse(go_flags::normalize(arguments)) {
+    let arguments = go_flags::normalize(arguments);
+    let arguments = match parse(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are what was asked for; anything else is a mistake in the command line.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { wrong_command_line(&arguments) } else { ExitCode::SUCCESS };
         }
+    };
+    match arguments.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let failure = match arguments.command {
+        Command::Lint(_) => ExitCode::from(lint::FAILED),
+        _ => ExitCode::FAILURE,
     };
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments),
@@ -98,12 +117,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        failure
     })
 }
 
 /// Under the name `kubectl-admit` it is a plugin of kubectl, which people call with a blank.
-fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
     let mut command = Arguments::command();
     let name = arguments.first().and_then(|name| Path::new(name).file_stem());
     if name.is_some_and(|name| name == "kubectl-admit") {
@@ -111,6 +130,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn wrong_command_line(arguments: &[OsString]) -> ExitCode {
+    // What can be understood of it says which command was meant.
+    let understood = Arguments::command().ignore_errors(true).try_get_matches_from(arguments);
+    let is_lint = understood.is_ok_and(|understood| understood.subcommand_name() == Some("lint"));
+    ExitCode::from(if is_lint { lint::BAD_INPUT } else { 2 })
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no failure.

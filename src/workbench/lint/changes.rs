@@ -35,7 +35,7 @@ pub struct Hunk {
 pub fn apply(report: &mut Report, change: &dyn Fn(&str) -> FileChange) {
     let mut changes: HashMap<Arc<str>, FileChange> = HashMap::new();
     let documents: HashMap<(ObjectKey, &str), &Arc<Document>> = report
-        .judged
+        .read
         .iter()
         .map(|one| ((one.object.key(), one.document.source().name().as_ref()), &one.document))
         .collect();

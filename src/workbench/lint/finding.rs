@@ -104,6 +104,8 @@ pub struct Finding {
     pub related: Vec<Place>,
     /// What the object would create, when that is what breaks the rule: `Pod`.
     pub implied: Option<String>,
+    /// The file that a tool made the text from, whose lines are not known.
+    pub rendered_from: Option<String>,
     /// Stays the same when lines move.
     pub fingerprint: String,
 }

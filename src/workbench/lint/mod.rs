@@ -14,6 +14,7 @@ pub mod changes;
 pub mod finding;
 mod fingerprint;
 mod ignore;
+mod judge;
 mod kinds;
 mod left_out;
 mod policies;
@@ -27,15 +28,14 @@ use rayon::prelude::*;
 
 use super::bundle::{self, Bundle, BundledObject};
 use super::diagnostic::Diagnostic;
-use crate::model::api::{EnforcementAction, Process};
-use crate::model::review::Review;
-use crate::policy::blame::{Basis, Blame, blame};
-use crate::policy::engine::Deadline;
-use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
-use crate::policy::snapshot::{BuildOptions, Snapshot};
+use crate::model::api::Process;
+use crate::model::object::ObjectKey;
+use crate::policy::expansion::Referents;
+use crate::policy::snapshot::BuildOptions;
 
-use finding::{Finding, Place, Precision, Rule, Severity};
+use finding::{Finding, Place, Rule, Severity};
 use ignore::Ignores;
+use judge::Judge;
 pub use left_out::LeftOut;
 use rules_of_policies::Rules;
 
@@ -66,6 +66,8 @@ pub struct Options {
     pub build: BuildOptions,
     /// Whether the field is looked for that a violation is about.
     pub finds_fields: bool,
+    /// Whether what a workload would create is judged, too.
+    pub expands: bool,
     /// What comments that ignore a finding until some day are measured by.
     pub today: jiff::civil::Date,
 }
@@ -81,16 +83,34 @@ pub struct Report {
     pub rules: Vec<Arc<Rule>>,
     /// How many objects were judged.
     pub objects: usize,
+    /// They themselves, for reports that show what passed, too.
+    pub judged: Vec<Judged>,
     /// Everything that was read.
-    pub judged: Vec<BundledObject>,
+    pub read: Vec<BundledObject>,
     /// What was found and is not in `findings`.
     pub left_out: LeftOut,
+}
+
+/// An object that was judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Which one.
+    pub object: ObjectKey,
+    /// Where it starts.
+    pub place: Place,
 }
 
 impl Report {
     /// How many findings there are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+impl Judged {
+    fn of(bundled: &BundledObject) -> Self {
+        let document = &bundled.document;
+        Self { object: bundled.object.key(), place: Place::of(document, document.location()) }
     }
 }
 
@@ -113,12 +133,15 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
         !bundle::is_policy(gvk) && !exclusions.excludes_object(Process::Webhook, gvk, namespace, object.name())
     };
     let manifests: Vec<&BundledObject> = manifests.iter().filter(is_judged).collect();
+    let referents: Option<Referents> = options.expands.then(|| read.iter().map(|one| &one.object).collect());
+    let by_key = read.iter().map(|one| (one.object.key(), one)).collect();
+    let judge = Judge { snapshot: &snapshot, rules: &rules, referents: referents.as_ref(), by_key: &by_key };
     let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests
         .par_iter()
         .map(|object| {
             // Comments are about places, so that these have to be known.
             let finds_fields = options.finds_fields || files.contains(object.document.source().name());
-            let found = judge(&snapshot, object, &rules, Options { finds_fields, ..options });
+            let found = judge.judge(object, finds_fields);
             judged();
             found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
         })
@@ -130,7 +153,8 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
         }
     }
     let rules = rules.with_own(&findings);
-    let mut report = Report { findings, problems, rules, objects: manifests.len(), ..Report::default() };
+    let judged = manifests.iter().map(|one| Judged::of(one)).collect();
+    let mut report = Report { findings, problems, rules, objects: manifests.len(), judged, ..Report::default() };
     finish(&mut report, read, &ignores, options.today);
     report
 }
@@ -147,56 +171,5 @@ fn finish(report: &mut Report, read: Vec<BundledObject>, ignores: &Ignores, toda
     findings.append(&mut about_ignores);
     sort(findings);
     report.left_out.ignored = ignored;
-    report.judged = read;
-}
-
-fn judge(
-    snapshot: &Snapshot,
-    bundled: &BundledObject,
-    rules: &Rules,
-    options: Options,
-) -> Result<Vec<Finding>, ReviewFailure> {
-    let namespace = snapshot.namespace(bundled.object.namespace()).cloned();
-    let review = Review::of_object(&bundled.object, namespace);
-    let evaluation = validate(snapshot, &review, EvalContext::offline())?;
-    let find = |violation: &Violation| match options.finds_fields {
-        true => blame(snapshot, &review, violation, Deadline::none()),
-        false => Blame::object(),
-    };
-    Ok(evaluation.violations.iter().map(|one| finding(bundled, one, &find(one), rules)).collect())
-}
-
-fn finding(bundled: &BundledObject, violation: &Violation, blame: &Blame, rules: &Rules) -> Finding {
-    let document = &bundled.document;
-    let (location, precision) = match (&blame.missing, blame.basis) {
-        (_, Basis::Object) => (document.location(), Precision::Object),
-        (Some(_), _) => (document.locate_key(&blame.path).location, Precision::Enclosing),
-        (None, _) => (document.locate(&blame.path).location, Precision::Value),
-    };
-    let related = blame.related.iter().map(|path| Place::of(document, document.locate(path).location));
-    Finding {
-        rule: rules.of_constraint(&violation.constraint),
-        severity: severity(&violation.actions),
-        message: violation.message.clone(),
-        object: bundled.object.key(),
-        place: Place::of(document, location),
-        precision,
-        field: blame.path.clone(),
-        missing: blame.missing.clone(),
-        passing: blame.passing.clone(),
-        related: related.collect(),
-        implied: None,
-        fingerprint: String::new(),
-    }
-}
-
-/// The strictest of its actions.
-fn severity(actions: &[EnforcementAction]) -> Severity {
-    if actions.contains(&EnforcementAction::Deny) {
-        Severity::Error
-    } else if actions.contains(&EnforcementAction::Warn) {
-        Severity::Warning
-    } else {
-        Severity::Note
-    }
+    report.read = read;
 }

@@ -171,6 +171,7 @@ impl Ignore {
             passing: None,
             related: Vec::new(),
             implied: None,
+            rendered_from: None,
             fingerprint: String::new(),
         }
     }

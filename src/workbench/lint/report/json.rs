@@ -28,10 +28,7 @@ pub(super) fn render(report: &Report) -> String {
             "unchanged": report.left_out.unchanged,
         },
     });
-    // Values of JSON can always be written.
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    text.push('\n');
-    text
+    super::pretty(&value)
 }
 
 fn finding(finding: &Finding) -> Value {
@@ -50,6 +47,7 @@ fn finding(finding: &Finding) -> Value {
             "name": finding.object.name,
         },
         "implied": finding.implied,
+        "renderedFrom": finding.rendered_from,
         "place": place(&finding.place),
         "precision": finding.precision.as_str(),
         "field": finding.field.to_string(),

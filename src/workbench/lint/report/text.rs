@@ -4,16 +4,21 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::Look;
+use super::groups::{SEVERITIES, counted};
 use crate::workbench::lint::Report;
 use crate::workbench::lint::finding::{Finding, Place, Precision, Severity};
 
 /// Of a value of more lines, so many are marked.
 const MAX_LINES: u32 = 3;
+/// Of a long line, so many characters are looked at behind the start of a value, more than any terminal is wide; and as
+/// many before it, when it starts this far in the line.
+const REACH: usize = 1000;
+const FAR: usize = 100_000;
 
-pub(super) fn render(report: &Report, look: Look) -> String {
+pub(super) fn render(report: &Report, look: Look<'_>) -> String {
     let renderer = if look.is_coloured { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(look.width).decor_style(DecorStyle::Ascii);
     let mut text = String::new();
@@ -26,9 +31,9 @@ pub(super) fn render(report: &Report, look: Look) -> String {
 }
 
 /// `2 errors, 1 warning in 3 objects, judged by 4 rules`
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let mut counts = Vec::new();
-    for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")] {
+    for (severity, word) in SEVERITIES {
         let count = report.count(severity);
         if count > 0 {
             counts.push(counted(count, word));
@@ -40,10 +45,6 @@ fn summary(report: &Report) -> String {
     format!("{found} in {objects}, judged by {rules}\n{left_out}")
 }
 
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
 fn show(finding: &Finding, renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -53,13 +54,16 @@ fn show(finding: &Finding, renderer: &Renderer) -> String {
     let window = Window::of(&finding.place, if finding.precision == Precision::Value { MAX_LINES } else { 1 });
     let label = label(finding);
     let primary = AnnotationKind::Primary.span(window.span.clone()).label(label.as_str());
-    let snippet = Snippet::source(window.text.as_str())
-        .line_start(window.first_line)
-        .path(finding.place.location.file.as_ref())
-        .fold(false)
-        .annotation(primary);
+    let location = &finding.place.location;
+    let snippet = Snippet::source(window.text.as_str()).line_start(window.first_line).fold(false).annotation(primary);
     let title = level.primary_title(finding.message.as_str()).id(finding.rule.id.as_str());
-    let mut group: Group<'_> = title.element(snippet);
+    let mut group: Group<'_> = if window.is_cut {
+        // The column in what is left of the line is not that in the file.
+        let origin = Origin::path(location.file.as_ref()).line(window.first_line).char_column(location.column as usize);
+        title.element(origin).element(snippet)
+    } else {
+        title.element(snippet.path(location.file.as_ref()))
+    };
     let policy = policy(finding);
     group = group.element(Level::NOTE.with_name(Some("policy")).message(policy.as_str()));
     let help = finding.help();
@@ -78,6 +82,8 @@ fn label(finding: &Finding) -> String {
         "" => format!("{} {}", object.gvk.kind, object.name),
         namespace => format!("{} {namespace}/{}", object.gvk.kind, object.name),
     };
+    let rendered = finding.rendered_from.as_ref().map(|file| format!(", rendered from {file}")).unwrap_or_default();
+    let implied = format!("{implied}{rendered}");
     match (finding.precision, &finding.missing) {
         (Precision::Object, _) => format!("{name} (which field is not known){implied}"),
         (_, Some(missing)) => format!("{missing} is missing from {name}{implied}"),
@@ -96,11 +102,17 @@ fn policy(finding: &Finding) -> String {
     format!("{name}{about}{docs}")
 }
 
+fn characters_before(column: u32) -> usize {
+    usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1)
+}
+
 /// The lines around a place, and the bytes of the place among them.
 struct Window {
     text: String,
     first_line: usize,
     span: Range<usize>,
+    /// Whether the first line has lost its start.
+    is_cut: bool,
 }
 
 impl Window {
@@ -108,19 +120,25 @@ impl Window {
         let location = &place.location;
         let is_long = location.end_line.saturating_sub(location.line) >= most;
         let last_line = if is_long { location.line } else { location.end_line };
-        let mut window = Self { text: String::new(), first_line: location.line as usize, span: 0..0 };
+        let first_line = location.line as usize;
+        let mut window = Self { text: String::new(), first_line, span: 0..0, is_cut: false };
         for line in location.line..=last_line {
             let Some(text) = place.source.line(line) else { break };
             let start = window.text.len();
+            let is_first = line == location.line;
+            let before = if is_first { characters_before(location.column) } else { 0 };
+            let lost = if before > FAR { before - REACH } else { 0 };
+            window.is_cut |= lost > 0;
+            let shown = text.chars().skip(lost).take(before - lost + REACH);
             // One character for one, so that columns stay.
-            window.text.extend(text.chars().map(|character| if character.is_control() { ' ' } else { character }));
+            window.text.extend(shown.map(|character| if character.is_control() { ' ' } else { character }));
             let byte_of = |column: u32| {
-                let characters = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+                let characters = characters_before(column).saturating_sub(lost);
                 let line = window.text.get(start..).unwrap_or_default();
                 start + line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset)
             };
             let (begin, end) = (byte_of(location.column), byte_of(location.end_column));
-            if line == location.line {
+            if is_first {
                 window.span.start = begin;
             }
             if line == last_line {

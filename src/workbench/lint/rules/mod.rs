@@ -159,6 +159,7 @@ impl Findings<'_> {
             passing: None,
             related: Vec::new(),
             implied: None,
+            rendered_from: None,
             fingerprint: String::new(),
         });
     }

@@ -48,7 +48,7 @@ impl ClusterArguments {
         if !self.cluster {
             return Ok(None);
         }
-        let runtime = super::serve::runtime().context("failed to start the async runtime")?;
+        let runtime = crate::cli::serve::runtime().context("failed to start the async runtime")?;
         let ClusterPolicies { objects, unread } =
             runtime.block_on(read_policies(self.kubeconfig.as_ref(), self.context.as_ref()))?;
         for what in unread {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::git::Changed;
+use crate::cli::git::Changed;
 use crate::workbench::lint::Report;
 use crate::workbench::lint::baseline::Baseline;
 use crate::workbench::lint::changes;

@@ -1,0 +1,164 @@
+//! One object judged by all policies, what it would create included: violations to findings.
+//!
+//! A policy on Pods finds in a Deployment what it would find in the Deployment's Pods, and the place is the Deployment's. What
+//! several policies' kinds or several copies say about one place is said once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::rules_of_policies::Rules;
+use crate::manifest::Document;
+use crate::model::api::EnforcementAction;
+use crate::model::object::{FieldPath, ObjectKey};
+use crate::model::review::Review;
+use crate::policy::blame::{Basis, Blame, blame};
+use crate::policy::engine::Deadline;
+use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
+use crate::policy::expansion::{Holder, Referents, Resultant, Unexpandable, expand};
+use crate::policy::snapshot::Snapshot;
+use crate::workbench::bundle::BundledObject;
+
+/// What an object that cannot be expanded breaks. Nobody is stopped by it.
+const NOT_EXPANDABLE: &str = "not-expandable";
+
+/// All that judging needs beside the object.
+pub(super) struct Judge<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) rules: &'a Rules,
+    /// What generators may refer to; absent when nothing is expanded.
+    pub(super) referents: Option<&'a Referents>,
+    pub(super) by_key: &'a HashMap<ObjectKey, &'a BundledObject>,
+}
+
+impl Judge<'_> {
+    /// What policies find in an object. Where they are not asked which field it is, the object is the place.
+    pub(super) fn judge(&self, object: &BundledObject, finds_fields: bool) -> Result<Vec<Finding>, ReviewFailure> {
+        let namespace = self.snapshot.namespace(object.object.namespace()).cloned();
+        let mut findings =
+            self.of_review(object, &Review::of_object(&object.object, namespace.clone()), None, finds_fields)?;
+        let Some(referents) = self.referents else { return Ok(findings) };
+        let expansion = expand(&object.object, referents);
+        for resultant in &expansion.resultants {
+            let review = resultant.review(namespace.clone());
+            for finding in self.of_review(object, &review, Some(resultant), finds_fields)? {
+                if !findings.iter().any(|known| is_same_cause(known, &finding)) {
+                    findings.push(finding);
+                }
+            }
+        }
+        findings.extend(expansion.unexpandable.iter().map(|reason| self.not_expandable(object, reason)));
+        Ok(findings)
+    }
+
+    fn of_review(
+        &self,
+        object: &BundledObject,
+        review: &Review,
+        resultant: Option<&Resultant>,
+        finds_fields: bool,
+    ) -> Result<Vec<Finding>, ReviewFailure> {
+        let evaluation = validate(self.snapshot, review, EvalContext::offline())?;
+        let find = |violation: &Violation| match finds_fields {
+            true => blame(self.snapshot, review, violation, Deadline::none()),
+            false => Blame::object(),
+        };
+        Ok(evaluation.violations.iter().map(|one| self.finding(object, one, &find(one), resultant)).collect())
+    }
+
+    fn finding(
+        &self,
+        object: &BundledObject,
+        violation: &Violation,
+        blame: &Blame,
+        resultant: Option<&Resultant>,
+    ) -> Finding {
+        let written = |path: &FieldPath| self.written(object, path, resultant);
+        let (document, field) = written(&blame.path);
+        let is_object = blame.basis == Basis::Object;
+        let (location, precision) = match &blame.missing {
+            _ if is_object && field == FieldPath::root() => (document.location(), Precision::Object),
+            _ if is_object => (document.locate_key(&field).location, Precision::Object),
+            Some(_) => (document.locate_key(&field).location, Precision::Enclosing),
+            None => (document.locate(&field).location, Precision::Value),
+        };
+        let related = blame.related.iter().map(|path| {
+            let (document, path) = written(path);
+            Place::of(document, document.locate(&path).location)
+        });
+        Finding {
+            rule: self.rules.of_constraint(&violation.constraint),
+            severity: severity(&violation.actions),
+            message: violation.message.clone(),
+            object: object.object.key(),
+            place: Place::of(document, location),
+            precision,
+            field: if is_object { FieldPath::root() } else { field },
+            missing: blame.missing.as_ref().map(|missing| written(missing).1),
+            passing: blame.passing.clone(),
+            related: related.collect(),
+            implied: resultant.map(|resultant| resultant.object.gvk().kind.clone()),
+            rendered_from: document.origin().map(ToString::to_string),
+            fingerprint: String::new(),
+        }
+    }
+
+    /// Where somebody wrote what stands at a path of what was judged.
+    fn written<'d>(
+        &'d self,
+        object: &'d BundledObject,
+        path: &FieldPath,
+        resultant: Option<&Resultant>,
+    ) -> (&'d Document, FieldPath) {
+        let Some(resultant) = resultant else { return (&object.document, path.clone()) };
+        let origin = resultant.origin(path);
+        (self.holder(object, &origin.holder), origin.path)
+    }
+
+    fn holder<'d>(&'d self, object: &'d BundledObject, holder: &Holder) -> &'d Document {
+        match holder {
+            Holder::Generator => &object.document,
+            Holder::Other(key) => self.by_key.get(key).map_or(&*object.document, |other| &other.document),
+        }
+    }
+
+    fn not_expandable(&self, object: &BundledObject, unexpandable: &Unexpandable) -> Finding {
+        let Unexpandable { origin, reason } = unexpandable;
+        let document = self.holder(object, &origin.holder);
+        let rule = Rule { id: NOT_EXPANDABLE.to_owned(), ..Rule::default() };
+        Finding {
+            rule: Arc::new(rule),
+            severity: Severity::Note,
+            message: format!("what this creates was not judged: {}: {reason}", origin.path),
+            object: object.object.key(),
+            place: Place::of(document, document.locate_key(&origin.path).location),
+            precision: Precision::Value,
+            field: origin.path.clone(),
+            missing: None,
+            passing: None,
+            related: Vec::new(),
+            implied: None,
+            rendered_from: document.origin().map(ToString::to_string),
+            fingerprint: String::new(),
+        }
+    }
+}
+
+/// Copies of one template, and kinds that stand for each other, have one cause.
+fn is_same_cause(one: &Finding, other: &Finding) -> bool {
+    one.rule == other.rule
+        && one.place.location == other.place.location
+        && one.missing == other.missing
+        && (one.message == other.message || one.precision != Precision::Object)
+}
+
+/// The strictest of its actions.
+fn severity(actions: &[EnforcementAction]) -> Severity {
+    if actions.contains(&EnforcementAction::Deny) {
+        Severity::Error
+    } else if actions.contains(&EnforcementAction::Warn) {
+        Severity::Warning
+    } else {
+        Severity::Note
+    }
+}
