@@ -187,7 +187,7 @@ fn of_source(source: &Arc<Source>, objects: &[&BundledObject]) -> Vec<Ignore> {
             Subject::Nothing => (Covers::Nothing, line),
         };
         let is_above = |object: &&&BundledObject| object.document.position().line <= first;
-        let object = objects.iter().filter(is_above).next_back().or_else(|| objects.first())?.object.key();
+        let object = objects.iter().rfind(is_above).or_else(|| objects.first())?.object.key();
         Some(Ignore { asked, place: Place { source: Arc::clone(source), location: comment.location }, covers, object })
     };
     comments(source, directive::MARK).into_iter().filter_map(ignore).collect()
