@@ -101,6 +101,21 @@ impl Flow {
         follower.flow
     }
 
+    /// Places at which every read is mistaken, with what is wrong: code that reads several places, and finds something at
+    /// some of them, is as it should be.
+    pub(in crate::workbench::lint) fn mistaken(&self, judge: impl Fn(&Place) -> Option<String>) -> Vec<(&At, String)> {
+        let mut mistakes: BTreeMap<&At, Vec<Option<String>>> = BTreeMap::new();
+        for (place, ats) in &self.reads {
+            let mistake = judge(place);
+            ats.iter().for_each(|at| mistakes.entry(at).or_default().push(mistake.clone()));
+        }
+        let only = |(at, found): (_, Vec<Option<String>>)| {
+            let found: Option<Vec<String>> = found.into_iter().collect();
+            Some((at, found?.into_iter().next()?))
+        };
+        mistakes.into_iter().filter_map(only).collect()
+    }
+
     /// Whether something below one of these places, or all around one of them, is read.
     pub(in crate::workbench::lint) fn touches(&self, place: &[Step]) -> bool {
         let can_be = |one: &Step, other: &Step| one == other || *one == Step::Any || *other == Step::Any;

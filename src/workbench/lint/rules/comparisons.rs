@@ -1,5 +1,6 @@
 //! AP020: a comparison whose sides can never be equal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -30,26 +31,32 @@ const OPERATIONS: [&str; 5] = ["CREATE", "UPDATE", "DELETE", "CONNECT", ""];
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
+        // A function that is called with several things compares in vain when it does with all of them.
+        let mut mistakes: BTreeMap<&At, Option<String>> = BTreeMap::new();
         for call in code.flow.calls.iter().filter(|call| COMPARISONS.contains(&call.name.as_str())) {
-            let [left, right] = call.operands.as_slice() else { continue };
-            let message = [(left, right), (right, left)].into_iter().find_map(|(known, constant)| {
-                // Functions that are called with anything ask in this way whether it is there.
-                let is_question =
-                    matches!(constant.constant, Some("boolean" | "null")) && !is_written(&code.flow, known, &call.at);
-                mistake(template, known, constant, call).filter(|_| !is_question)
-            });
-            if let Some(message) = message {
-                findings.code(template, &call.at, message);
-            }
+            let found = judge(template, &code.flow, call);
+            mistakes.entry(&call.at).and_modify(|before| *before = before.take().and(found.clone())).or_insert(found);
+        }
+        for (at, message) in mistakes {
+            message.into_iter().for_each(|message| findings.code(template, at, message));
         }
     }
 }
 
-/// Whether the comparison itself names the place that is compared.
+fn judge(template: &Template<'_>, flow: &Flow, call: &Call) -> Option<String> {
+    let [left, right] = call.operands.as_slice() else { return None };
+    [(left, right), (right, left)].into_iter().find_map(|(known, constant)| {
+        // Functions that are called with anything ask in this way whether it is there.
+        let is_question = matches!(constant.constant, Some("boolean" | "null")) && !is_written(flow, known, &call.at);
+        mistake(template, known, constant, call).filter(|_| !is_question)
+    })
+}
+
+/// Whether the comparison itself names the document that is compared.
 fn is_written(flow: &Flow, operand: &Operand, at: &At) -> bool {
     let is_inside =
         |read: &At| read.module == at.module && read.span.start >= at.span.start && read.span.end <= at.span.end;
-    operand.value.places.iter().filter_map(|place| flow.reads.get(place)).flatten().any(is_inside)
+    operand.value.places.iter().filter_map(|place| flow.reads.get(place.get(..2)?)).flatten().any(is_inside)
 }
 
 fn mistake(template: &Template<'_>, known: &Operand, constant: &Operand, call: &Call) -> Option<String> {

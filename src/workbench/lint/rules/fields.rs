@@ -25,9 +25,8 @@ named that look like a misspelt one.",
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
         let scope = Scope::of(policies, template);
-        for (place, at) in &code.flow.reads {
-            let Some(message) = mistake(place, &scope) else { continue };
-            at.iter().for_each(|at| findings.code(template, at, message.clone()));
+        for (at, message) in code.flow.mistaken(|place| mistake(place, &scope)) {
+            findings.code(template, at, message);
         }
     }
 }

@@ -50,9 +50,8 @@ const UNSTABLE: &str = "_unstable";
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
-        for (place, at) in &code.flow.reads {
-            let Some(message) = mistake(place) else { continue };
-            at.iter().for_each(|at| findings.code(template, at, message.clone()));
+        for (at, message) in code.flow.mistaken(|place| mistake(place)) {
+            findings.code(template, at, message);
         }
     }
 }

@@ -23,9 +23,8 @@ written as in manifests.
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
-        for (place, at) in &code.flow.reads {
-            let Some(message) = mistake(place, policies) else { continue };
-            at.iter().for_each(|at| findings.code(template, at, message.clone()));
+        for (at, message) in code.flow.mistaken(|place| mistake(place, policies)) {
+            findings.code(template, at, message);
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::{Findings, PolicyRule, did_you_mean};
 use crate::model::value::Step;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::policies::{Policies, below, nearest, shown};
+use crate::workbench::lint::policies::{Place, Policies, below, nearest, shown};
 
 pub(super) const RULE: PolicyRule = PolicyRule {
     code: "AP003",
@@ -23,10 +23,10 @@ with `x-kubernetes-preserve-unknown-fields` keep everything; nothing is said abo
 
 fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     for (template, code) in policies.codes() {
-        for (place, at) in &code.flow.reads {
-            let Some(path) = below(place, &["input", "parameters"]) else { continue };
-            let Some(message) = mistake(path, template.parsed.parameters.as_ref()) else { continue };
-            at.iter().for_each(|at| findings.code(template, at, message.clone()));
+        let schema = template.parsed.parameters.as_ref();
+        let judge = |place: &Place| mistake(below(place, &["input", "parameters"])?, schema);
+        for (at, message) in code.flow.mistaken(judge) {
+            findings.code(template, at, message);
         }
     }
 }

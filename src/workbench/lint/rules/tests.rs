@@ -325,3 +325,14 @@ fn our_own_policies_are_clean() {
     let shown: Vec<String> = findings.iter().map(|one| format!("{} {}", one.place.location, one.message)).collect();
     assert_eq!(shown, Vec::<String>::new());
 }
+
+#[test]
+fn helpers_that_are_called_with_many_things() {
+    let code = "f(c, [\"image\", \"nowhere\"][_])";
+    let helper = format!("c := input.review.object.spec.containers[_]\n  {code}");
+    let helper = template_with("", "", &(violation(&helper) + "\nf(c, k) { c[k] }")) + &constraint("one", PODS);
+    rule("AP002", &helper.replace("\"image\", ", ""), "nowhere is no field of Pod", &helper);
+    let helper = "l: {type: array, items: {type: string}}";
+    let asks = |condition: &str| template_with(helper, "", &(violation(condition) + "\nf(o, k) { not o[k] == false }"));
+    rule("AP020", &asks("input.parameters.l == false"), "of type array", &asks("f(input.parameters, \"l\")"));
+}
