@@ -13,7 +13,7 @@ pub struct ReadOptions {
     pub respects_gitignore: bool,
     /// `-` is the input. Else the input comes behind all files, when there is one.
     pub reads_dash: bool,
-    /// Files with more bytes are refused unread. Reading takes some twenty times the size in memory.
+    /// Files with more bytes are refused unread. Reading takes up to fifteen times the size in memory.
     pub largest: u64,
 }
 

@@ -142,7 +142,8 @@ impl SpanTree {
         while let Some((path, id)) = waiting.pop() {
             match self.node(id).map(|node| &node.content) {
                 Some(Content::Sequence(items)) => {
-                    waiting.extend(items.iter().enumerate().map(|(index, item)| (path.index(index), *item)));
+                    let items = items.iter().enumerate().filter(|(_, item)| !self.is_leaf(**item));
+                    waiting.extend(items.map(|(index, item)| (path.index(index), *item)));
                 }
                 Some(Content::Mapping(entries)) => {
                     let mut seen = HashMap::new();
@@ -150,7 +151,9 @@ impl SpanTree {
                         if let Some(first) = seen.insert(&entry.key, entry.key_span) {
                             found.push((path.key(&*entry.key), first, entry.key_span));
                         }
-                        waiting.push((path.key(&*entry.key), entry.value));
+                        if !self.is_leaf(entry.value) {
+                            waiting.push((path.key(&*entry.key), entry.value));
+                        }
                     }
                 }
                 Some(Content::Scalar { .. } | Content::Alias(_)) | None => {}
@@ -158,6 +161,10 @@ impl SpanTree {
         }
         found.sort_by_key(|(_, _, again)| again.start);
         found
+    }
+
+    fn is_leaf(&self, id: NodeId) -> bool {
+        self.node(id).is_none_or(|node| matches!(node.content, Content::Scalar { .. } | Content::Alias(_)))
     }
 
     fn child(&self, parent: NodeId, segment: &Segment) -> Option<(NodeId, Option<Span>)> {

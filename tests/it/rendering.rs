@@ -28,7 +28,8 @@ fn tool(name: &str, tested: &str) -> Option<PathBuf> {
         let reason = format!("rendering tests: {name} is missing, so this was not tested: {tested}; put it on PATH");
         assert!(std::env::var_os("ADMIT_REQUIRE_TOOLS").is_none(), "{reason}");
         // Not `eprintln!`: the output of a test that passes is held back.
-        writeln!(std::io::stderr(), "{reason}").unwrap();
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "{reason}").unwrap();
     }
     found
 }
