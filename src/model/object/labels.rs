@@ -150,12 +150,17 @@ impl Requirement {
 impl fmt::Display for Requirement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.condition {
-            Condition::In(values) => write!(formatter, "In [{}]", values.join(", ")),
-            Condition::NotIn(values) => write!(formatter, "NotIn [{}]", values.join(", ")),
+            Condition::In(values) => write!(formatter, "In [{}]", listed(values)),
+            Condition::NotIn(values) => write!(formatter, "NotIn [{}]", listed(values)),
             Condition::Exists => formatter.write_str("Exists"),
             Condition::DoesNotExist => formatter.write_str("DoesNotExist"),
         }
     }
+}
+
+fn listed(values: &[String]) -> String {
+    let shown = |value: &String| if value.is_empty() { "\"\"".to_owned() } else { value.clone() };
+    values.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn read_match_labels(

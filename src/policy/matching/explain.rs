@@ -112,7 +112,7 @@ fn kinds(selectors: &[KindSelector]) -> String {
         let kinds = if selector.kinds.is_empty() { &any[..] } else { &selector.kinds };
         for group in groups {
             let group = if group.is_empty() { "core" } else { group };
-            pairs.extend(kinds.iter().map(|kind| format!("{group}/{kind}")));
+            pairs.extend(kinds.iter().map(|kind| format!("{group}/{}", named(kind))));
         }
     }
     let more = pairs.len().saturating_sub(MOST_KINDS);
@@ -125,11 +125,16 @@ fn kinds(selectors: &[KindSelector]) -> String {
 }
 
 fn one_of(patterns: &[Wildcard]) -> String {
-    let names: Vec<&str> = patterns.iter().map(Wildcard::as_str).collect();
+    let names: Vec<&str> = patterns.iter().map(|pattern| named(pattern.as_str())).collect();
     match names.as_slice() {
         [one] => (*one).to_owned(),
         names => format!("one of {}", names.join(", ")),
     }
+}
+
+/// What can be seen.
+fn named(text: &str) -> &str {
+    if text.is_empty() { "\"\"" } else { text }
 }
 
 /// `label env=dev of namespace shop, expected In [prod]`
@@ -137,7 +142,7 @@ fn unmet(selector: Option<&LabelSelector>, labels: Labels<'_>, of: &str) -> Stri
     let Some(requirement) = selector.and_then(|selector| selector.unmet(labels)) else { return String::new() };
     let key = requirement.key();
     match labels.value(key) {
-        Some(value) => format!("label {key}={value}{of}, expected {requirement}"),
+        Some(value) => format!("label {key}={}{of}, expected {requirement}", named(value)),
         None => format!("no label {key}{of}, expected {requirement}"),
     }
 }

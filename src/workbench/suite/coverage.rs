@@ -4,7 +4,7 @@
 //! head, or of its `else`, when the body held. Lines are those of the template's file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::outcome::{CaseOutcome, SuiteOutcome, TestOutcome};
@@ -144,11 +144,22 @@ pub(super) fn percent(part: usize, whole: usize) -> f64 {
 
 /// A file's path from the working directory, whatever way led to it.
 pub(super) fn shown_path(document: &Document) -> String {
-    let written = Path::new(document.source().name().as_ref());
-    let absolute = std::fs::canonicalize(written).unwrap_or_else(|_| written.to_owned());
-    let here = std::env::current_dir().and_then(std::fs::canonicalize).unwrap_or_default();
-    let relative: PathBuf = absolute.strip_prefix(&here).map(Path::to_owned).unwrap_or(absolute);
-    relative.display().to_string()
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = plain(&here.join(document.source().name().as_ref()));
+    path.strip_prefix(plain(&here)).unwrap_or(&path).display().to_string()
+}
+
+/// Without `.` and `..`; links are taken for what they look like, so that paths stay as people write them.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            component => plain.push(component),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -163,5 +174,6 @@ mod tests {
         assert_eq!(coverage.not_covered(), [LineRange { first: 4, last: 5 }, LineRange { first: 7, last: 7 }]);
         assert_eq!((coverage.line_percent(), coverage.rule_percent()), (40.0, 100.0));
         assert_eq!(percent(0, 0), 100.0);
+        assert_eq!(plain(Path::new("/a/./b/c/../d.yaml")), Path::new("/a/b/d.yaml"));
     }
 }

@@ -123,7 +123,7 @@ fn run_template(file: String, tests: &[Prepared<'_>], options: BuildOptions, mos
     let chosen = choose(&all, most);
     let fate =
         |(module, mutant): &(&Module, Mutant)| try_mutant(tests, &template.template.object, module, mutant, options);
-    let fates: Vec<Fate> = chosen.par_iter().map(|change| fate(change)).collect();
+    let fates: Vec<Fate> = chosen.par_iter().map(fate).collect();
     let mut outcome = TemplateMutants {
         name: template.template.object.name().to_owned(),
         file,

@@ -16,7 +16,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
-use crate::model::object::ObjectKey;
+use crate::model::object::{ObjectKey, Wildcard};
 use crate::model::review::{AdmissionReview, Operation, Review};
 use crate::policy::engine::{Document, Input};
 use crate::policy::evaluate::{Application, Decision, EvalContext, Verdict, Violation, application, validate};
@@ -170,7 +170,7 @@ fn exclusion(world: &World, review: &Review, point: EnforcementPoint) -> Option<
         EnforcementPoint::CommandLine => return None,
     };
     let exclusions = world.snapshot.exclusions();
-    let patterns: Vec<&str> = exclusions.of(process).iter().map(|pattern| pattern.as_str()).collect();
+    let patterns: Vec<&str> = exclusions.of(process).iter().map(Wildcard::as_str).collect();
     exclusions.excludes_review(process, review).then(|| {
         format!("a Config excludes these namespaces from the process {}: {}", process.as_str(), patterns.join(", "))
     })

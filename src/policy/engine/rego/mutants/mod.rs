@@ -35,7 +35,7 @@ pub fn mutants(text: &str, version: RegoVersion) -> Vec<Mutant> {
     let mut found = Finder { text, found: Vec::new() };
     found.module(&module);
     let mut found = found.found;
-    found.sort_by(|one, other| (one.range.start, one.range.end).cmp(&(other.range.start, other.range.end)));
+    found.sort_by_key(|one| (one.range.start, one.range.end));
     found.dedup_by(|one, other| one.range == other.range && one.replacement == other.replacement);
     found
 }
