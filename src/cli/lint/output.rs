@@ -57,7 +57,7 @@ pub(super) fn conflict(outputs: &[Output]) -> Option<String> {
 /// Writes all of them. A file that cannot be written does not keep the others from it; the first error is returned.
 pub(super) fn write_all(outputs: &[Output], report: &Report, fails_from: Severity) -> Result<()> {
     let directory = std::env::current_dir().context("failed to find the working directory")?;
-    let root = ROOTS.iter().find_map(|name| std::env::var_os(name)).map(PathBuf::from);
+    let root = ROOTS.iter().find_map(std::env::var_os).map(PathBuf::from);
     let places = Places::new(&directory, root.as_deref());
     let look = Look { is_coloured: false, width: DEFAULT_WIDTH, places: &places, fails_from };
     let written: Vec<Result<()>> = outputs.iter().map(|output| write(output, report, look)).collect();

@@ -52,25 +52,32 @@ fn show(finding: &Finding, renderer: &Renderer) -> String {
         Severity::Note => Level::NOTE,
     };
     let window = Window::of(&finding.place, if finding.precision == Precision::Value { MAX_LINES } else { 1 });
-    let label = label(finding);
+    let label = clean(&label(finding));
     let primary = AnnotationKind::Primary.span(window.span.clone()).label(label.as_str());
     let location = &finding.place.location;
+    // A name is shown as it is, and one with escapes would speak to the terminal.
+    let file = clean(&location.file);
+    let id = clean(&finding.rule.id);
     let snippet = Snippet::source(window.text.as_str()).line_start(window.first_line).fold(false).annotation(primary);
-    let title = level.primary_title(finding.message.as_str()).id(finding.rule.id.as_str());
+    let title = level.primary_title(finding.message.as_str()).id(id.as_str());
     let mut group: Group<'_> = if window.is_cut {
         // The column in what is left of the line is not that in the file.
-        let origin = Origin::path(location.file.as_ref()).line(window.first_line).char_column(location.column as usize);
+        let origin = Origin::path(file.as_str()).line(window.first_line).char_column(location.column as usize);
         title.element(origin).element(snippet)
     } else {
-        title.element(snippet.path(location.file.as_ref()))
+        title.element(snippet.path(file.as_str()))
     };
-    let policy = policy(finding);
+    let policy = clean(&policy(finding));
     group = group.element(Level::NOTE.with_name(Some("policy")).message(policy.as_str()));
-    let help = finding.help();
+    let help = finding.help().map(|help| clean(&help));
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group])
+}
+
+fn clean(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// What stands at the place.
