@@ -57,7 +57,7 @@ enum Command {
     /// Explain what policy lint looks for
     Explain(explain::ExplainArguments),
     /// Judge manifests, and show the line that breaks a policy
-    Lint(lint::LintArguments),
+    Lint(Box<lint::LintArguments>),
     /// Print the manual page, or write those of all subcommands
     Man(man::ManArguments),
     /// Check, format and evaluate Rego

@@ -107,7 +107,11 @@ impl Guesses {
     pub(super) fn offered(&self, path: &FieldPath, value: &Value) -> Option<Json> {
         let is_list_of_given = matches!(value, Value::Array(items)
             if !items.is_empty() && items.iter().all(|item| self.given.contains(item)));
-        let is_offered = matches!(value, Value::Bool(_))
+        // There, everything is text.
+        let is_text = path.segments().iter().any(|segment| {
+            matches!(segment, Segment::Key(key) if ["annotations", "labels", "matchLabels"].contains(&key.as_str()))
+        });
+        let is_offered = matches!(value, Value::Bool(_)) && !is_text
             || is_list_of_given
             || self.given.contains(value)
             || self.before(path).as_ref() == Some(value);

@@ -22,6 +22,7 @@ pub mod report;
 pub mod rules;
 mod rules_of_policies;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -101,6 +102,11 @@ pub struct Judged {
 }
 
 impl Report {
+    /// How many constraints were in force.
+    pub fn constraints(&self) -> usize {
+        self.rules.iter().filter(|rule| !rule.constraint.is_empty()).count()
+    }
+
     /// How many findings there are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
@@ -118,6 +124,9 @@ impl Judged {
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let Inputs { policies, cluster, manifests } = inputs;
     let mut findings = rules::check(&policies, &manifests, options.build.compile.access);
+    // Who lints manifests has seldom written the policies: these are linted where they are what is linted.
+    let linted: HashSet<&str> = manifests.iter().map(|one| one.document.source().name().as_ref()).collect();
+    findings.retain(|finding| linted.contains(finding.place.location.file.as_ref()));
     let (objects, namespace) = cluster.map(|one| (one.objects, one.namespace)).unwrap_or_default();
     // What is in the files takes the place of what is in the cluster.
     let all = objects.into_iter().chain(policies).chain(manifests.iter().cloned());

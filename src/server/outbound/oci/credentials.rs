@@ -4,8 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde_json::Value;
 
 /// The value of a `Basic` authorization for a registry; nothing where nobody has logged in.
@@ -46,5 +45,5 @@ fn of_helper(helper: &str, host: &str) -> Option<String> {
     let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
     let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
     let (name, secret) = (answer.get("Username")?.as_str()?, answer.get("Secret")?.as_str()?);
-    Some(STANDARD.encode(format!("{name}:{secret}")))
+    Some(BASE64.encode(format!("{name}:{secret}").as_bytes()))
 }

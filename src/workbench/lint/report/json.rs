@@ -18,7 +18,7 @@ pub(super) fn render(report: &Report) -> String {
         "problems": problems,
         "summary": {
             "objects": report.objects,
-            "rules": report.rules.len(),
+            "rules": report.constraints(),
             "errors": report.count(Severity::Error),
             "warnings": report.count(Severity::Warning),
             "notes": report.count(Severity::Note),

@@ -40,7 +40,7 @@ pub(super) fn summary(report: &Report) -> String {
         }
     }
     let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
-    let (objects, rules) = (counted(report.objects, "object"), counted(report.rules.len(), "rule"));
+    let (objects, rules) = (counted(report.objects, "object"), counted(report.constraints(), "rule"));
     let left_out: String = report.left_out.lines().iter().map(|line| format!("{line}\n")).collect();
     format!("{found} in {objects}, judged by {rules}\n{left_out}")
 }
