@@ -54,15 +54,16 @@ impl ClusterArguments {
         for what in unread {
             anstream::eprintln!("warning: not read from the cluster: {what}; a verdict may be another one there");
         }
-        let objects = objects.into_iter().filter_map(bundled).collect();
+        let objects = objects.into_iter().map(bundled).collect::<Result<_>>()?;
         Ok(Some(Cluster { objects, namespace: self.config_namespace.clone() }))
     }
 }
 
-/// An object of the cluster, as if it stood in a file of its name.
-fn bundled(object: Object) -> Option<BundledObject> {
+/// An object of the cluster, as if it stood in a file of its name. One that got lost would change verdicts.
+fn bundled(object: Object) -> Result<BundledObject> {
     let name = format!("{PREFIX}{}", object.key());
-    let text = serde_json::to_string_pretty(object.value()).ok()?;
-    let (documents, _) = manifest::parse(&Arc::new(Source::new(name, text)));
-    bundle::read_objects(documents).0.into_iter().next()
+    let text = serde_json::to_string_pretty(object.value())?;
+    let (documents, _) = manifest::parse(&Arc::new(Source::new(name.as_str(), text)));
+    let object = bundle::read_objects(documents).0.into_iter().next();
+    object.with_context(|| format!("{name}: what the API server sent cannot be read"))
 }

@@ -65,10 +65,15 @@ struct Reader {
 
 impl Reader {
     async fn take(&mut self, kind: &ApiResource) {
-        match self.list(kind).await {
-            Ok(objects) => self.found.objects.extend(objects),
-            Err((_, cause)) => self.found.unread.push(format!("{}: {cause}", kind.plural)),
-        }
+        let objects = self.list_or_tell(kind).await;
+        self.found.objects.extend(objects);
+    }
+
+    async fn list_or_tell(&mut self, kind: &ApiResource) -> Vec<Object> {
+        self.list(kind).await.unwrap_or_else(|(_, cause)| {
+            self.found.unread.push(format!("{}: {cause}", kind.plural));
+            Vec::new()
+        })
     }
 
     async fn constraint_kinds(&mut self) -> Vec<ApiResource> {
@@ -93,12 +98,12 @@ impl Reader {
     async fn synced_kinds(&mut self) -> BTreeSet<GroupVersionKind> {
         let mut kinds = BTreeSet::new();
         let configs = resource("config.gatekeeper.sh", "v1alpha1", "Config", "configs");
-        for config in self.list(&configs).await.unwrap_or_default() {
+        for config in self.list_or_tell(&configs).await {
             kinds.extend(Config::parse(&config).map(|config| config.sync_only).unwrap_or_default());
             self.found.objects.push(config);
         }
         let sync_sets = resource("syncset.gatekeeper.sh", "v1alpha1", "SyncSet", "syncsets");
-        for sync_set in self.list(&sync_sets).await.unwrap_or_default() {
+        for sync_set in self.list_or_tell(&sync_sets).await {
             kinds.extend(parse_sync_set(&sync_set).0);
         }
         kinds

@@ -113,6 +113,9 @@ impl Registry {
         let named = |name: &str| parameter(parameters, name);
         let realm =
             named("realm").ok_or_else(|| failed(url, "it wants a token and does not say from where".to_owned()))?;
+        if self.base.starts_with("https://") && !realm.starts_with("https://") {
+            return Err(failed(url, format!("it wants the password sent to {realm}, which is not encrypted")));
+        }
         let mut token_url = format!("{realm}?");
         for name in ["service", "scope"] {
             if let Some(value) = named(name) {
