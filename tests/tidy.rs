@@ -66,7 +66,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rcgen", &["server/"]),
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
-    ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/"]),
+    ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/outbound/"]),
     ("tar", &["server/outbound/"]),
     ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),

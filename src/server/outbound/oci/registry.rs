@@ -1,16 +1,15 @@
 //! The distribution API of registries, as far as pulling needs it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Response};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::reference::Reference;
 use super::{MAX_LAYER_BYTES, OciError, credentials};
+use crate::server::outbound::system_trust;
 
 /// How long a registry may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,18 +30,12 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn new(reference: &Reference, is_plain: bool) -> Self {
-        let found = rustls_native_certs::load_native_certs().certs;
-        let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(MAX_REDIRECTS)
             .timeout_global(Some(PATIENCE))
             .timeout_connect(Some(CONNECT_PATIENCE))
-            .tls_config(tls)
+            .tls_config(system_trust())
             .build();
         let scheme = if is_plain { "http" } else { "https" };
         Self {

@@ -1,13 +1,14 @@
 //! The HTTP client that traces are sent with. It blocks: the thread that calls it does nothing else.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tracing::warn;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::server::outbound::system_trust;
 
 /// The most that is read of a collector's answer.
 const LONGEST_ANSWER: u64 = 64 << 10;
@@ -33,18 +34,12 @@ struct Complaints {
 impl Client {
     /// Trusts whom the system trusts.
     pub(super) fn new() -> Self {
-        let found = rustls_native_certs::load_native_certs().certs;
-        let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(patience()))
-            .tls_config(tls)
+            .tls_config(system_trust())
             .build();
         Self { agent: config.into(), complaints: Mutex::default() }
     }
