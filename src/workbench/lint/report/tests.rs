@@ -201,8 +201,9 @@ fn a_rule_says_only_what_its_constraints_agree_on() {
 
 /// `ADMIT_SARIF_VALIDATOR` is a command that takes a file and fails when it does not keep to the standard's schema.
 #[test]
+#[ignore = "needs a validator, which ADMIT_SARIF_VALIDATOR names"]
 fn sarif_keeps_to_the_schema() {
-    let Ok(validator) = std::env::var("ADMIT_SARIF_VALIDATOR") else { return };
+    let validator = std::env::var("ADMIT_SARIF_VALIDATOR").expect("ADMIT_SARIF_VALIDATOR names a validator");
     for (file, words) in [("a.yaml", "words"), ("/x/\u{1}y.yaml", NASTY), ("<stdin>", ""), ("", "\n")] {
         let sarif = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(sarif.path(), shown(Format::Sarif, &report(file, words))).unwrap();
