@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containment;
+mod controllers;
 mod doctor;
 mod enforcement;
 mod environment;
