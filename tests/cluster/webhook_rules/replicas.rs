@@ -11,6 +11,8 @@ use crate::cluster::{LATER, apply_constraint};
 
 const CONSTRAINTS: &str = "/apis/constraints.gatekeeper.sh/v1beta1/k8srequiredlabels";
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+/// For who is contradicted all the time.
+const IMPATIENT: [&str; 3] = ["--shutdown-delay=0", "--narrow-webhook-rules", "--narrow-webhook-rules-pause=1"];
 const LEASE: &str = "admit-webhook-rules";
 /// A replica that was killed holds its Lease for 12 seconds more.
 const TAKEN_OVER: Duration = Duration::from_secs(30);
@@ -161,7 +163,7 @@ fn three_replicas_settle_on_what_all_constraints_need() {
     let union = ["secrets", "services", "services/status"];
     assert!(wait_until(TAKEN_OVER, || is_only(&union)), "{:#}\n{}", cluster.rules(), logs(&replicas));
     let settled = cluster.generation();
-    std::thread::sleep(PAUSE * 3);
+    std::thread::sleep(PAUSE * 2);
     assert_eq!(cluster.generation(), settled, "nothing has changed\n{}", logs(&replicas));
 
     let [configurations, constraints] =
@@ -186,7 +188,7 @@ fn start_before_it_broke(cluster: &Cluster) -> AdmitServer {
         "metadata": {"name": "contested"},
         "spec": {"match": {"kinds": [{"apiGroups": [""], "kinds": ["Service"]}]}}});
     template("package a\nviolation[{\"msg\": \"x\"}] { false }\n", &json!(["CREATE", "UPDATE", "DELETE"]));
-    let knows = AdmitServer::start(cluster.environment, &NARROW);
+    let knows = AdmitServer::start(cluster.environment, &IMPATIENT);
     apply_constraint(cluster.environment, &constraint);
     let is_enforced = || cluster.is_enforced("k8scontested", "contested");
     assert!(wait_until(LATER, is_enforced), "{}", knows.log());
@@ -199,7 +201,7 @@ fn who_needs_less_gives_way_to_who_needs_more() {
     let cluster = Cluster::start();
     let environment = cluster.environment;
     let knows = start_before_it_broke(&cluster);
-    let new = AdmitServer::start(environment, &NARROW);
+    let new = AdmitServer::start(environment, &IMPATIENT);
     // The new one, which never had that template whole, is to make rules narrower.
     let patch = json!({"spec": {"holderIdentity": new.pod_name}}).to_string();
     let arguments = ["patch", "lease", LEASE, "-n", ADMIT_NAMESPACE, "--type=merge", "-p", &patch];
@@ -208,9 +210,9 @@ fn who_needs_less_gives_way_to_who_needs_more() {
 
     let narrowed = || new.log().matches("webhook rules narrowed").count();
     assert!(wait_until(LATER, || narrowed() > 0), "{}\n{}", cluster.rules(), new.log());
-    std::thread::sleep(PAUSE * 8);
+    std::thread::sleep(Duration::from_secs(9));
     let count = narrowed();
-    println!("narrowed {count} times in 9 pauses");
+    println!("narrowed {count} times in 10 pauses");
     assert!((1..=4).contains(&count), "after 1, 3 and 7 pauses: {count}\n{}\n{}", new.log(), knows.log());
     let is_whole = || {
         let rules = cluster.rules();
