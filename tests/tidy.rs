@@ -71,6 +71,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
+    ("tower", &["server/"]),
     ("ureq", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/"]),
     ("x509_parser", &["server/"]),
 ];

@@ -3,6 +3,8 @@
 //! The API server calls through a Service without selectors that names this machine, so that names, bundles and
 //! certificates are what they are in a cluster. All tests here share the one Secret, and so take turns.
 
+mod dated;
+
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -347,4 +349,30 @@ fn broken_secrets_are_repaired_and_those_of_others_are_left_alone() {
     assert!(wait_until(LATER, taken_up) && turn.is_judged(), "{}", admit.log());
     assert!(turn.bundles()[0].starts_with(theirs["ca.crt"].as_str().unwrap().trim_end_matches('=')));
     assert_eq!((&theirs, theirs.get("ca.key")), (&turn.secret(), None));
+}
+
+#[test]
+fn certificates_are_dated_by_the_clock_of_the_api_server() {
+    const HOURS_AHEAD: Duration = Duration::from_secs(3 * 60 * 60);
+    let turn = Turn::begin("certificates-clock");
+    // To admit, it is its own clock that is wrong.
+    let kubeconfig = dated::start(turn.environment, HOURS_AHEAD);
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    let begun = SystemTime::now();
+    let admit = start_with(turn.environment, &[&ARGUMENTS[..], &[kubeconfig.as_str()]].concat());
+    let data = turn.secret();
+    let by_api_server = begun - HOURS_AHEAD;
+    for key in ["ca.crt", "tls.crt"] {
+        let certificate = CertificateDer::from_pem_slice(&decode(data[key].as_str().unwrap())).unwrap();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+        let from = u64::try_from(parsed.validity().not_before.timestamp()).unwrap();
+        let from = SystemTime::UNIX_EPOCH + Duration::from_secs(from);
+        assert!(from <= by_api_server, "{key} is not valid before {from:?}, and it is {by_api_server:?}");
+        assert!(from + Duration::from_secs(2 * 60 * 60) > by_api_server, "{key}: {from:?}");
+    }
+    let log = admit.log();
+    assert_eq!(log.matches("the clock of this machine is not the API server's").count(), 1, "{log}");
+    assert!(log.contains(r#""seconds_ahead":10"#), "10800 or a little less: {log}");
+    let _webhook = turn.register(&[&admit]);
+    turn.wait_for_judgement(&[&admit]);
 }

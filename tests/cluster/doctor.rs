@@ -31,8 +31,7 @@ impl Turn {
         let (environment, admit) = STARTED.get_or_init(|| {
             let environment: &'static Environment = Box::leak(Box::new(Environment::own()));
             environment.apply_file("deploy/manifests/rbac.yaml").checked();
-            environment.apply_file("crds").checked();
-            environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+            super::apply_crds(environment);
             environment.apply_file("policies/general/allowedrepos/template.yaml").checked();
             let admit = AdmitServer::start(environment, &["--shutdown-delay=0"]);
             apply_constraint(environment, &approved_registries("doctor", "doctor", "deny"));

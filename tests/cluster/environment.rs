@@ -10,14 +10,16 @@
 //!
 //! Promises: nothing listens beyond loopback; two test runs at once do not meet; when the test process ends, however it
 //! ends, no process and no file is left (see `processes`).
-//! Deliberately absent: kube-controller-manager and the scheduler. Deployments make no Pods, Pods never run, a deleted
-//! namespace stays in phase Terminating. Tests share the API server, so they keep to their scope.
+//! Deliberately absent: the scheduler, so that Pods never run; and kube-controller-manager, unless a test starts it in an
+//! environment of its own: Deployments make no Pods, a deleted namespace stays in phase Terminating. Tests share the API
+//! server, so they keep to their scope.
 
 #![allow(dead_code, reason = "a harness: tests may use less of it than there is")]
 
 mod admit_server;
 mod binaries;
 mod certificates;
+mod controller_manager;
 pub(crate) mod kubectl;
 mod processes;
 pub(crate) mod scope;
@@ -55,16 +57,19 @@ pub(crate) enum User {
     Admit,
     /// May do everything with namespaces and the usual workloads, nothing else.
     Developer,
+    /// What kube-controller-manager starts as; its rights are those that every API server gives it.
+    ControllerManager,
 }
 
 impl User {
-    const ALL: [Self; 3] = [Self::Admin, Self::Admit, Self::Developer];
+    const ALL: [Self; 4] = [Self::Admin, Self::Admit, Self::Developer, Self::ControllerManager];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Admit => "system:serviceaccount:admit-system:admit",
             Self::Developer => "developer",
+            Self::ControllerManager => "system:kube-controller-manager",
         }
     }
 
@@ -73,6 +78,7 @@ impl User {
             Self::Admin => "system:masters",
             Self::Admit => "system:serviceaccounts,system:serviceaccounts:admit-system",
             Self::Developer => "developers",
+            Self::ControllerManager => "system:authenticated",
         }
     }
 
@@ -81,6 +87,7 @@ impl User {
             Self::Admin => "admin",
             Self::Admit => "admit",
             Self::Developer => "developer",
+            Self::ControllerManager => "controller-manager",
         }
     }
 }

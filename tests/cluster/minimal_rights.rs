@@ -126,8 +126,7 @@ fn template(rego: &str) -> String {
 
 /// What admit reads at start, and the configurations whose bundles it writes.
 fn prepare(environment: &'static Environment) {
-    environment.apply_file("crds").checked();
-    environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+    super::apply_crds(environment);
     let services = json!({"group": "", "version": "v1", "kind": "Service"});
     for object in [
         json!({"apiVersion": "syncset.gatekeeper.sh/v1alpha1", "kind": "SyncSet", "metadata": {"name": "services"},

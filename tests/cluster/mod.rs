@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containment;
+mod controllers;
 mod doctor;
 mod enforcement;
 mod environment;
@@ -39,15 +40,20 @@ fn prepared() -> &'static Environment {
     let environment = Environment::shared();
     PREPARED.call_once(|| {
         environment.apply_file("deploy/manifests/rbac.yaml").checked();
-        environment.apply_file("crds").checked();
-        // kubectl refuses to wait for what has no conditions at all yet.
-        let wait = || environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]);
-        assert!(environment::wait_until(LATER, || wait().success), "{}", wait().stderr);
+        apply_crds(environment);
         for policy in ["requiredlabels", "containerlimits", "allowedrepos", "uniqueserviceselector"] {
             environment.apply_file(format!("policies/general/{policy}/template.yaml")).checked();
         }
     });
     environment
+}
+
+/// Our CRDs, served when it returns.
+fn apply_crds(environment: &Environment) {
+    environment.apply_file("crds").checked();
+    // kubectl refuses to wait for what has no conditions at all yet.
+    let wait = || environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]);
+    assert!(environment::wait_until(LATER, || wait().success), "{}", wait().stderr);
 }
 
 fn start(environment: &'static Environment) -> AdmitServer {

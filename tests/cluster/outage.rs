@@ -26,8 +26,7 @@ fn constraint(kind: &str) -> Value {
 
 /// A cluster with admit's CRDs and one policy, `K8sBefore`.
 fn prepare(environment: &'static Environment) -> AdmitServer {
-    environment.apply_file("crds").checked();
-    environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+    super::apply_crds(environment);
     let admit = AdmitServer::start(environment, &["--shutdown-delay=0"]);
     environment.apply(&template("K8sBefore").to_string()).checked();
     apply_constraint(environment, &constraint("K8sBefore"));

@@ -66,8 +66,7 @@ fn sorted_files(directory: &Path) -> Vec<PathBuf> {
 #[ignore = "a measurement"]
 fn ready_on_a_warm_api_server() {
     let (_turn, environment) = Environment::to_break();
-    environment.apply_file("crds").checked();
-    environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+    super::apply_crds(environment);
     let folder = std::env::var("ADMIT_BENCH_POLICIES").expect("ADMIT_BENCH_POLICIES names a folder of policies");
     let files = sorted_files(Path::new(&folder));
     let (templates, constraints): (Vec<_>, Vec<_>) =

@@ -2,6 +2,8 @@
 //!
 //! Rules follow from all constraints of a cluster, so this test has an API server of its own.
 
+mod replicas;
+
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,7 @@ struct Cluster {
 impl Cluster {
     fn start() -> Self {
         let (turn, environment) = Environment::to_break();
-        environment.apply_file("crds").checked();
-        environment.kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]).checked();
+        super::apply_crds(environment);
         for policy in ["requiredlabels", "allowedrepos"] {
             environment.apply_file(format!("policies/general/{policy}/template.yaml")).checked();
         }

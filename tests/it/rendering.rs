@@ -1,7 +1,8 @@
 //! Charts and overlays through the real `helm`, `kustomize` and `kubectl`.
 //!
-//! They are looked for on `PATH` and in `KUBEBUILDER_ASSETS`. What is missing is said on standard error, with what was not
-//! tested for it; with `ADMIT_REQUIRE_TOOLS` set, it is a failure.
+//! They are looked for on `PATH` and in `KUBEBUILDER_ASSETS`, the directory that `tests/cluster/prepare` prints. What is
+//! missing is said on standard error, with what was not tested for it; with `ADMIT_REQUIRE_TOOLS` set, as `tests/run` sets
+//! it, it is a failure.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,7 +26,10 @@ fn tool(name: &str, tested: &str) -> Option<PathBuf> {
     let mut candidates = std::env::split_paths(&path).chain(assets).map(|directory| directory.join(name));
     let found = candidates.find(|candidate| candidate.is_file());
     if found.is_none() {
-        let reason = format!("rendering tests: {name} is missing, so this was not tested: {tested}; put it on PATH");
+        let reason = format!(
+            "rendering tests: {name} is missing, so this was not tested: {tested}; put it on PATH, or let \
+             KUBEBUILDER_ASSETS be what tests/cluster/prepare prints"
+        );
         assert!(std::env::var_os("ADMIT_REQUIRE_TOOLS").is_none(), "{reason}");
         // Not `eprintln!`: the output of a test that passes is held back.
         let mut stderr = std::io::stderr().lock();

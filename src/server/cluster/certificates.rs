@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures::stream::{BoxStream, SelectAll, StreamExt, select_all};
 use k8s_openapi::ByteString;
@@ -15,8 +15,9 @@ use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
+use super::clock::ApiClock;
 use super::troubles::{Rests, Trouble, Troubles};
 use super::watches::resource;
 use super::{Clients, FIELD_MANAGER};
@@ -71,6 +72,9 @@ struct Keeper {
     secret_pace: Pace,
     bundle_pace: Pace,
     troubles: Arc<Troubles>,
+    clock: ApiClock,
+    /// Whether it has been said that the clock of this machine is wrong.
+    is_clock_doubted: bool,
 }
 
 impl Keeper {
@@ -97,6 +101,8 @@ impl Keeper {
             secret_pace: Pace::default(),
             bundle_pace: Pace::default(),
             troubles: clients.troubles,
+            clock: clients.clock,
+            is_clock_doubted: false,
         }
     }
 
@@ -124,10 +130,11 @@ impl Keeper {
 
     /// Does what is to be done now; how long there is nothing to do.
     async fn act(&mut self, ready: &watch::Sender<bool>) -> Duration {
+        self.compare_clocks();
         let Some(secret) = &self.secret else { return LONGEST_PAUSE };
         let data = secret.as_ref().map(data_of);
         let bundles = self.bundles();
-        let (now, instant) = (now(secret.as_ref()), Instant::now());
+        let (now, instant) = (now(self.clock.now(), secret.as_ref()), Instant::now());
         let is_managed_elsewhere =
             secret.as_ref().is_some_and(|secret| secret.annotations().contains_key(ISSUED_BY_CERT_MANAGER));
         let view = View { data: data.as_ref(), is_managed_elsewhere, bundles: bundles.as_deref(), now, instant };
@@ -156,6 +163,18 @@ impl Keeper {
             wake = wake.min(self.secret_pace.rest(instant).max(SHORTEST_PAUSE));
         }
         wake
+    }
+
+    /// Says that the clock of this machine is wrong, once each time that it becomes so.
+    fn compare_clocks(&mut self) {
+        let ahead = self.clock.ahead();
+        if let Some(seconds_ahead) = ahead.filter(|_| !self.is_clock_doubted) {
+            warn!(
+                seconds_ahead,
+                "the clock of this machine is not the API server's; certificates go by the API server's, put this one right"
+            );
+        }
+        self.is_clock_doubted = ahead.is_some();
     }
 
     /// Every `caBundle`, when every configuration is known.
@@ -251,16 +270,13 @@ fn entries(object: &DynamicObject) -> impl Iterator<Item = (String, Vec<u8>)> {
     })
 }
 
-/// Seconds since 1970. Not before the Secret was written, as the API server says: it is the API server that judges what
-/// is served, and the clock of this machine may be behind.
-fn now(secret: Option<&Secret>) -> i64 {
-    let own = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let own = i64::try_from(own.as_secs()).unwrap_or(i64::MAX);
+/// Not before the Secret was written, as the API server says: one of its replicas had that time already.
+fn now(told: i64, secret: Option<&Secret>) -> i64 {
     let metadata = secret.map(|secret| &secret.metadata);
     let created = metadata.and_then(|metadata| metadata.creation_timestamp.as_ref());
     let fields = metadata.and_then(|metadata| metadata.managed_fields.as_ref()).into_iter().flatten();
     let times = created.into_iter().chain(fields.filter_map(|field| field.time.as_ref()));
-    times.map(|time| time.0.as_second()).max().map_or(own, |written| own.max(written))
+    times.map(|time| time.0.as_second()).max().map_or(told, |written| told.max(written))
 }
 
 /// One object by name, as it is now, for ever; `None` while there is none. Failures are told of and tried again.
@@ -342,18 +358,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_behind_is_put_right_by_the_api_server() {
+    fn it_is_not_earlier_than_the_secret_was_written() {
         let at = |second| Some(Time(Timestamp::from_second(second).unwrap()));
-        let (long_ago, to_come) = (1_000_000_000, 4_000_000_000);
+        let (long_ago, told, to_come) = (1_000_000_000, 2_000_000_000, 4_000_000_000);
         let mut secret = Secret::default();
         secret.metadata.creation_timestamp = at(long_ago);
-        let own = now(None);
-        assert!(own <= now(Some(&secret)) && now(Some(&secret)) < to_come);
+        assert_eq!((now(told, None), now(told, Some(&secret))), (told, told));
         secret.metadata.managed_fields = Some(vec![
             ManagedFieldsEntry { time: at(to_come), ..ManagedFieldsEntry::default() },
             ManagedFieldsEntry::default(),
         ]);
-        assert_eq!(now(Some(&secret)), to_come);
+        assert_eq!(now(told, Some(&secret)), to_come);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use super::clock::ApiClock;
 use super::troubles::{Rests, Trouble, Troubles};
 use super::{Clients, ClusterOptions};
 
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Holds the Lease of that name for ever, whenever nobody else does; until `shutdown`, when it is given back. The sender
 /// of `released` is dropped then.
 pub(super) async fn hold(
-    Clients { hasty, troubles, .. }: Clients,
+    Clients { hasty, troubles, clock, .. }: Clients,
     options: ClusterOptions,
     name: &'static str,
     held: watch::Sender<bool>,
@@ -50,6 +51,7 @@ pub(super) async fn hold(
         seen: None,
         renewed: None,
         is_without: false,
+        clock,
         troubles,
         rests: Rests::default(),
         rest: None,
@@ -94,6 +96,8 @@ struct Candidate {
     renewed: Option<Instant>,
     /// There can be no Lease.
     is_without: bool,
+    /// Leases are dated by it: one that is ahead would take what is held by others, again and again.
+    clock: ApiClock,
     troubles: Arc<Troubles>,
     rests: Rests,
     /// After a failure, before the next attempt.
@@ -178,11 +182,12 @@ impl Candidate {
         }
         let unchanged_since =
             self.seen.as_ref().filter(|(seen, _)| seen.metadata.resource_version == lease.metadata.resource_version);
-        unchanged_since.is_some_and(|(_, since)| since.elapsed() > DURATION) || has_expired(lease, Timestamp::now())
+        unchanged_since.is_some_and(|(_, since)| since.elapsed() > DURATION)
+            || has_expired(lease, self.clock.timestamp())
     }
 
     fn taken(&self, before: Option<&Lease>) -> Lease {
-        let now = Some(MicroTime(Timestamp::now()));
+        let now = Some(MicroTime(self.clock.timestamp()));
         let before = before.cloned().unwrap_or_default();
         let spec = before.spec.unwrap_or_default();
         let is_ours = spec.holder_identity.as_deref() == Some(&self.holder);

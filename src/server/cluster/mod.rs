@@ -3,6 +3,7 @@
 mod access;
 mod admission_events;
 mod certificates;
+mod clock;
 mod constraint_crds;
 mod doctor;
 mod events;
@@ -35,6 +36,7 @@ use super::{FeedEvent, ServeError};
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::SnapshotHandle;
 
+use clock::ApiClock;
 use troubles::Troubles;
 
 pub use access::AccessError;
@@ -104,6 +106,7 @@ pub(super) struct Clients {
     pub(super) hasty: Client,
     /// What is wrong with it, as all who ask have found.
     troubles: Arc<Troubles>,
+    clock: ApiClock,
 }
 
 /// Makes clients. Nothing is asked of the API server yet: it may come up later than we do.
@@ -122,10 +125,11 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Clients, ServeEr
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
-    let client = |config: Config| Client::try_from(config).map_err(|error| ServeError::Client(error.to_string()));
+    let clock = ApiClock::default();
+    let client = |config: Config| clock.client(config).map_err(|error| ServeError::Client(error.to_string()));
     let patient = client(config.clone())?;
     config.default_retry = false;
-    Ok(Clients { patient, hasty: client(config)?, troubles: Arc::default() })
+    Ok(Clients { patient, hasty: client(config)?, troubles: Arc::default(), clock })
 }
 
 /// Keeps certificates for ever, and says when there is one that the API server trusts.
@@ -148,7 +152,7 @@ impl Loops {
         let (released, all_released) = mpsc::channel(1);
         let (crd_sender, crds) = watch::channel(feed::KnownCrds::default());
         let namespace = self.options.pod_namespace.clone();
-        let Clients { patient, hasty, troubles } = self.clients.clone();
+        let Clients { patient, hasty, troubles, .. } = self.clients.clone();
         let (synced_sender, synced) = watch::channel(synced_kinds::SyncedKinds::default());
         let metrics = self.metrics.clone();
         let feed = feed::Feed::new(hasty, namespace, sender, crd_sender, synced_sender, metrics, troubles);

@@ -10,7 +10,7 @@
 //! Promises: a constraint is reported as enforced after the rules let through what it is about, unless they cannot be
 //! written; rules are never wider than they were applied; without the flag they become again what they were. How they
 //! were applied is remembered in an annotation. Rules that somebody applies later and that go beyond those count as the
-//! applied ones from then on; any other change is put right.
+//! applied ones from then on; any other change is put right. What does not stay narrow is narrowed ever less often.
 //! Assumption: a CustomResourceDefinition whose kind a constraint names in any group, and that calls its resource otherwise
 //! than all others of that kind, is known within [`DISCOVERY_PAUSE`].
 
@@ -34,7 +34,7 @@ use super::{Clients, FIELD_MANAGER};
 use crate::model::api::{CONSTRAINTS_GROUP, Match, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, Object};
 use crate::policy::snapshot::SnapshotHandle;
-use crate::server::webhook_rules::{Interest, Known, Rules, needs};
+use crate::server::webhook_rules::{Interest, Known, Patience, Rules, needs};
 use crate::server::writer::Report;
 
 /// The webhook whose rules are kept.
@@ -164,8 +164,7 @@ struct Keeper {
     found: Option<DynamicObject>,
     known: Option<BTreeSet<Known>>,
     asked: Option<Instant>,
-    /// Rules to narrow to, and since when.
-    pending: Option<(Rules, Instant)>,
+    patience: Patience,
     troubles: Arc<Troubles>,
     rests: Rests,
 }
@@ -183,8 +182,8 @@ impl Keeper {
         let Clients { hasty: client, troubles, .. } = clients;
         let kind = ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations");
         let api = Api::all_with(client.clone(), &resource("admissionregistration.k8s.io", "v1", kind.0, kind.1));
-        let rests = Rests::default();
-        Self { client, api, options, found: None, known: None, asked: None, pending: None, troubles, rests }
+        let (patience, rests) = (Patience::new(options.pause), Rests::default());
+        Self { client, api, options, found: None, known: None, asked: None, patience, troubles, rests }
     }
 
     fn see(&mut self, found: Option<DynamicObject>) {
@@ -208,8 +207,8 @@ impl Keeper {
             if current.rules.cover(&wanted) {
                 return self.narrow(&current, wanted, is_held).await;
             }
+            self.patience.rest(&wanted);
             let wider = if wanted == current.applied_rules { wanted } else { current.rules.and(&wanted) };
-            self.pending = None;
             let Err(trouble) = self.write(&current, &wider, "webhook rules widened").await else { continue };
             let rest = self.rests.next(trouble, Instant::now());
             if begun.elapsed() + rest > HOLD_BACK {
@@ -223,20 +222,23 @@ impl Keeper {
     /// Writes narrower rules when they have been wanted for long enough.
     async fn narrow(&mut self, current: &Current, wanted: Rules, is_held: bool) -> Duration {
         if current.rules == wanted {
-            self.pending = None;
+            self.patience.rest(&wanted);
             return DISCOVERY_PAUSE;
         }
-        if self.pending.as_ref().is_none_or(|(pending, _)| *pending != wanted) {
-            self.pending = Some((wanted.clone(), Instant::now()));
+        // Who does not hold the Lease counts, too: to go on where the holder has ended.
+        let remaining = self.patience.remaining(&wanted, Instant::now());
+        if !is_held {
+            return DISCOVERY_PAUSE;
         }
-        let waited = self.pending.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        if !is_held || waited < self.options.pause {
-            let rest = self.options.pause.saturating_sub(waited);
-            return rest.clamp(REST, DISCOVERY_PAUSE);
+        if !remaining.is_zero() {
+            return remaining.clamp(REST, DISCOVERY_PAUSE);
         }
         // The watch tells what became of it.
         match self.write(current, &wanted, "webhook rules narrowed").await {
-            Ok(()) => REST,
+            Ok(()) => {
+                self.patience.note(&wanted, Instant::now());
+                REST
+            }
             Err(trouble) => {
                 self.look_again().await;
                 self.rests.next(trouble, Instant::now())

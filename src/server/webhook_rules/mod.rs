@@ -10,6 +10,7 @@
 //! access to the cluster, which is in `server/cluster/webhook_rules.rs`.
 
 mod needs;
+mod patience;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 pub(super) use needs::{Interest, Known, needs};
 use needs::{Need, Resources};
+pub(super) use patience::Patience;
 
 const ANY: &str = "*";
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];

@@ -1,4 +1,4 @@
-//! Where kube-apiserver, etcd and kubectl come from: `tests/cluster/prepare` finds or builds them.
+//! Where kube-apiserver, etcd, kubectl and kube-controller-manager come from: `tests/cluster/prepare` finds or builds them.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -35,6 +35,16 @@ impl Binaries {
             "cluster tests: kubectl is missing, put it into {} or on PATH, or unset KUBEBUILDER_ASSETS to have it built",
             directory.display()
         ))
+    }
+
+    /// The archives that are made for such tests elsewhere have none.
+    pub(crate) fn controller_manager(&self) -> Result<PathBuf, String> {
+        let program = self.kube_apiserver.with_file_name("kube-controller-manager");
+        if program.is_file() {
+            return Ok(program);
+        }
+        let missing = program.display();
+        Err(format!("cluster tests: {missing} is missing, put it there or unset KUBEBUILDER_ASSETS to have it built"))
     }
 }
 

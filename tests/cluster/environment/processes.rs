@@ -215,6 +215,10 @@ impl NotReady {
         Self { port_was_taken: false, message: error.to_string() }
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn of(self, server: &str) -> Self {
         Self { message: format!("{server} {}", self.message), ..self }
     }
