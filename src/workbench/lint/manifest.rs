@@ -1,0 +1,154 @@
+//! What lint has read, kept as small as its use allows: [`Manifest`].
+//!
+//! Policies, and what says how to judge, are looked at again and again; they stay as they are. Everything else is judged
+//! once, on its own, and waits for that packed: of 10,000 Pods, as many are in memory as there are threads.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::finding::Place;
+use super::ignore;
+use crate::manifest::{PackedDocument, Position, Source};
+use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::policy::snapshot::{Change, Store};
+use crate::workbench::bundle::BundledObject;
+use crate::workbench::diagnostic::Diagnostic;
+
+/// An object and its document. Cloning shares.
+#[derive(Clone, Debug)]
+pub struct Manifest(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Whole(BundledObject),
+    Packed(Arc<Packed>),
+}
+
+#[derive(Debug)]
+struct Packed {
+    key: ObjectKey,
+    document: PackedDocument,
+}
+
+impl Manifest {
+    /// Packs what may be.
+    pub fn new(bundled: BundledObject) -> Self {
+        if !may_wait(&bundled.object) {
+            return Self(Kept::Whole(bundled));
+        }
+        let key = bundled.object.key();
+        let document = Arc::unwrap_or_clone(bundled.document).pack();
+        Self(Kept::Packed(Arc::new(Packed { key, document })))
+    }
+
+    /// The object and its document, unpacked for whoever asks.
+    ///
+    /// # Errors
+    /// When it cannot be unpacked, which is a mistake in this program.
+    pub(super) fn open(&self) -> Result<BundledObject, Diagnostic> {
+        let packed = match &self.0 {
+            Kept::Whole(bundled) => return Ok(bundled.clone()),
+            Kept::Packed(packed) => packed,
+        };
+        let problem = |reason: String| Diagnostic {
+            place: packed.document.location().to_string(),
+            message: format!("cannot be judged, which is a mistake in admit: {reason}"),
+            excerpt: None,
+            help: None,
+        };
+        let document = packed.document.open().map_err(|error| problem(error.to_string()))?;
+        let object = Object::from_shared(document.shared_value()).map_err(|error| problem(error.to_string()))?;
+        Ok(BundledObject { object: Arc::new(object), document: Arc::new(document) })
+    }
+
+    /// What is not packed: at least all that policies are made of, Namespaces, what defines kinds, and what has requests to
+    /// leave findings out.
+    pub(super) fn whole(&self) -> Option<&BundledObject> {
+        match &self.0 {
+            Kept::Whole(bundled) => Some(bundled),
+            Kept::Packed(_) => None,
+        }
+    }
+
+    /// Group, version and kind.
+    pub fn gvk(&self) -> &GroupVersionKind {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.object.gvk(),
+            Kept::Packed(packed) => &packed.key.gvk,
+        }
+    }
+
+    pub(super) fn key(&self) -> ObjectKey {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.object.key(),
+            Kept::Packed(packed) => packed.key.clone(),
+        }
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.object.namespace(),
+            Kept::Packed(packed) => &packed.key.namespace,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.object.name(),
+            Kept::Packed(packed) => &packed.key.name,
+        }
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.document.source(),
+            Kept::Packed(packed) => packed.document.source(),
+        }
+    }
+
+    pub(super) fn position(&self) -> Position {
+        match &self.0 {
+            Kept::Whole(bundled) => bundled.document.position(),
+            Kept::Packed(packed) => packed.document.position(),
+        }
+    }
+
+    /// Where it starts.
+    pub(super) fn place(&self) -> Place {
+        let location = match &self.0 {
+            Kept::Whole(bundled) => bundled.document.location(),
+            Kept::Packed(packed) => packed.document.location(),
+        };
+        Place { source: Arc::clone(self.source()), location }
+    }
+
+    /// Makes it inventory. What cannot be opened is told when it is judged.
+    pub(super) fn sync(&self, store: &mut Store) {
+        let object = match &self.0 {
+            Kept::Packed(packed) if !store.reads_fields_of(&packed.key.gvk) => Object::from_value(identity(&packed.key)).ok(),
+            Kept::Packed(_) | Kept::Whole(_) => self.open().ok().map(|opened| Object::clone(&opened.object)),
+        };
+        object.into_iter().for_each(|object| store.apply(Change::Sync(object)));
+    }
+}
+
+/// Whether nobody looks at an object before it is judged, and its key says all that is in those fields.
+fn may_wait(object: &Object) -> bool {
+    let gvk = object.gvk();
+    let is_about_policies = gvk.group.ends_with("gatekeeper.sh") || gvk.group == "apiextensions.k8s.io";
+    let metadata = object.field(&["metadata"]);
+    let named = ["name", "namespace"].map(|key| metadata.and_then(|metadata| metadata.get(key)));
+    let is_plain = named.into_iter().flatten().all(|name| name.as_str().is_some_and(|name| !name.is_empty()));
+    let api_version = object.field(&["apiVersion"]).and_then(Value::as_str);
+    let is_known_by_key = is_plain && metadata.is_some() && api_version == Some(gvk.api_version().as_str());
+    !is_about_policies && !object.is_namespace() && !ignore::is_annotated(object) && is_known_by_key
+}
+
+/// The fields of an object that its key is made of.
+fn identity(key: &ObjectKey) -> Value {
+    let named = [("name", &key.name), ("namespace", &key.namespace)];
+    let named = named.into_iter().filter(|(_, name)| !name.is_empty());
+    let metadata: serde_json::Map<_, _> = named.map(|(field, name)| (field.to_owned(), name.as_str().into())).collect();
+    json!({"apiVersion": key.gvk.api_version(), "kind": key.gvk.kind, "metadata": metadata})
+}
