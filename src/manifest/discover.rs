@@ -35,7 +35,8 @@ pub(super) enum Input {
 
 /// The same for paths that may be more.
 pub(super) fn discover_with(paths: &[PathBuf], options: &ReadOptions) -> (Vec<Input>, Vec<ManifestError>) {
-    let mut search = Search { options: *options, inputs: Vec::new(), errors: Vec::new(), seen: HashSet::new(), directory: None };
+    let mut search =
+        Search { options: *options, inputs: Vec::new(), errors: Vec::new(), seen: HashSet::new(), directory: None };
     for path in paths {
         if options.reads_dash && path.as_os_str() == "-" {
             search.stdin();

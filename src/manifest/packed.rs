@@ -16,7 +16,7 @@ use super::source::{Location, Position, Source};
 pub struct PackedDocument {
     /// The document; without its value when that is packed.
     document: Document,
-    json: Option<Box<[u8]>>,
+    json: Option<Box<str>>,
 }
 
 impl Document {
@@ -25,7 +25,7 @@ impl Document {
     pub fn pack(mut self) -> PackedDocument {
         self.forget_places();
         // Floats may change in their last digit when they are written and read; few manifests have any.
-        let json = (!has_float(self.value())).then(|| serde_json::to_vec(self.value()).ok()).flatten();
+        let json = (!has_float(self.value())).then(|| serde_json::to_string(self.value()).ok()).flatten();
         match json {
             Some(json) => PackedDocument { document: self.with_value(Value::Null), json: Some(json.into()) },
             None => PackedDocument { document: self, json: None },
@@ -41,10 +41,15 @@ impl PackedDocument {
     pub fn open(&self) -> Result<Document, serde_json::Error> {
         let document = self.document.clone();
         let Some(json) = &self.json else { return Ok(document) };
-        let mut reader = Deserializer::from_slice(json);
+        let mut reader = Deserializer::from_str(json);
         // Documents are deeper than that reader expects; how deep they may be was seen to when they were parsed.
         reader.disable_recursion_limit();
         Ok(document.with_value(Value::deserialize(&mut reader)?))
+    }
+
+    /// Its value as JSON; `None` where that could be another one.
+    pub fn json(&self) -> Option<&str> {
+        self.json.as_deref()
     }
 
     /// The text that it was read from.
@@ -97,7 +102,9 @@ mod tests {
 
     #[test]
     fn opens_as_it_was() {
-        check("a: &a {x: 1}\nb: *a\n---\n{a: 2}\n---\n# c\nc: [\"\\u0000é\", -9223372036854775808, 18446744073709551615]");
+        check(
+            "a: &a {x: 1}\nb: *a\n---\n{a: 2}\n---\n# c\nc: [\"\\u0000é\", -9223372036854775808, 18446744073709551615]",
+        );
         check("a: 0.1\nb: 1.7976931348623157e308\nc: 123456789012345678901234567890\n");
         check("{\"a\": 1} {\"a\": 2, \"b\": null}");
         check(&format!("a: {}{}\nb: 1\n", "[".repeat(990), "]".repeat(990)));
@@ -105,6 +112,8 @@ mod tests {
 
     #[test]
     fn items_of_lists_keep_their_places() {
-        check("a: 1\n---\napiVersion: v1\nkind: List\nitems:\n- a: 1\n- {a: 1, b: 2}\n- kind: List\n  apiVersion: v1\n  items: [{c: 1}]\n");
+        check(
+            "a: 1\n---\napiVersion: v1\nkind: List\nitems:\n- a: 1\n- {a: 1, b: 2}\n- kind: List\n  apiVersion: v1\n  items: [{c: 1}]\n",
+        );
     }
 }

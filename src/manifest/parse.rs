@@ -44,7 +44,9 @@ pub(super) fn read_segment(segment: &Segment<'_>, source: &Source) -> Result<Vec
     let start = start.after(segment.text.get(..skipped).unwrap_or_default());
     match json::read(body, start) {
         Ok(values) => Ok(values),
-        Err(fault) if source.name().ends_with(".json") || looks_like_json(body) => yaml::read(segment).map_err(|_| vec![fault]),
+        Err(fault) if source.name().ends_with(".json") || looks_like_json(body) => {
+            yaml::read(segment).map_err(|_| vec![fault])
+        }
         Err(_) => yaml::read(segment),
     }
 }

@@ -49,6 +49,12 @@ const BUILT_IN: [BuiltIn; 7] = [
     ("batch", "CronJob", &["spec", "jobTemplate"], job, Additions::Owner),
 ];
 
+/// Whether objects of a type may create others.
+pub(super) fn may_create(gvk: &GroupVersionKind) -> bool {
+    let is_built_in = BUILT_IN.iter().any(|built_in| built_in.0 == gvk.group && built_in.1 == gvk.kind);
+    is_built_in || is_rollout(gvk) || is_custom(&gvk.group)
+}
+
 /// How to make everything that an object creates directly.
 pub(super) fn recipes<'a>(object: &'a Object, referents: &'a Referents) -> Vec<Result<Recipe<'a>, Unexpandable>> {
     let gvk = object.gvk();

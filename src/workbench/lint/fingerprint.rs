@@ -18,6 +18,9 @@ const NAMES: [&str; 5] = ["name", "key", "mountPath", "containerPort", "host"];
 
 /// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order in which they come.
 pub(super) fn assign(findings: &mut [Finding], read: &[Manifest]) {
+    // Only items of lists have names.
+    let is_in_list = |finding: &Finding| path(finding).segments().iter().any(|one| matches!(one, Segment::Index(_)));
+    let read = if findings.iter().any(is_in_list) { read } else { &[] };
     let manifests: HashMap<(ObjectKey, &str), &Manifest> =
         read.iter().map(|one| ((one.key(), one.source().name().as_ref()), one)).collect();
     // Findings of one object follow each other.
@@ -25,7 +28,7 @@ pub(super) fn assign(findings: &mut [Finding], read: &[Manifest]) {
     let mut seen: HashMap<String, u32> = HashMap::new();
     for finding in findings {
         let manifest = manifests.get(&(finding.object.clone(), finding.place.location.file.as_ref())).copied();
-        let manifest = manifest.filter(|_| path(finding).segments().iter().any(|one| matches!(one, Segment::Index(_))));
+        let manifest = manifest.filter(|_| is_in_list(finding));
         if let Some(manifest) = manifest.filter(|one| last.as_ref().is_none_or(|last| !std::ptr::eq(last.0, *one))) {
             last = Some((manifest, manifest.open().ok()));
         }

@@ -11,6 +11,8 @@ use super::finding::Place;
 use super::ignore;
 use crate::manifest::{PackedDocument, Position, Source};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
+use crate::model::review::ReviewedObject;
+use crate::model::value::{NumberMode, parse_json};
 use crate::policy::snapshot::{Change, Store};
 use crate::workbench::bundle::BundledObject;
 use crate::workbench::diagnostic::Diagnostic;
@@ -60,6 +62,13 @@ impl Manifest {
         let document = packed.document.open().map_err(|error| problem(error.to_string()))?;
         let object = Object::from_shared(document.shared_value()).map_err(|error| problem(error.to_string()))?;
         Ok(BundledObject { object: Arc::new(object), document: Arc::new(document) })
+    }
+
+    /// The object as policies read it, when that can be had without unpacking.
+    pub(super) fn reviewed(&self) -> Option<ReviewedObject> {
+        let Kept::Packed(packed) = &self.0 else { return None };
+        let value = parse_json(packed.document.json()?, NumberMode::Float).ok()?;
+        ReviewedObject::from_value(value).ok()
     }
 
     /// What is not packed: at least all that policies are made of, Namespaces, what defines kinds, and what has requests to
@@ -126,7 +135,9 @@ impl Manifest {
     /// Makes it inventory. What cannot be opened is told when it is judged.
     pub(super) fn sync(&self, store: &mut Store) {
         let object = match &self.0 {
-            Kept::Packed(packed) if !store.reads_fields_of(&packed.key.gvk) => Object::from_value(identity(&packed.key)).ok(),
+            Kept::Packed(packed) if !store.reads_fields_of(&packed.key.gvk) => {
+                Object::from_value(identity(&packed.key)).ok()
+            }
             Kept::Packed(_) | Kept::Whole(_) => self.open().ok().map(|opened| Object::clone(&opened.object)),
         };
         object.into_iter().for_each(|object| store.apply(Change::Sync(object)));

@@ -151,12 +151,11 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let by_key = others.iter().map(|one| (one.object.key(), one)).collect();
     let judge = Judge { snapshot: &snapshot, rules: &rules, referents: referents.as_ref(), by_key: &by_key };
     let judge_one = |manifest: &&Manifest| {
-        let object = manifest.open()?;
         // Comments are about places, so that these have to be known.
         let finds_fields = options.finds_fields || files.contains(manifest.source().name());
-        let found = judge.judge(&object, finds_fields);
+        let found = judge.judge(manifest, finds_fields);
         judged();
-        found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
+        found
     };
     let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests.par_iter().map(judge_one).collect();
     for result in results {
