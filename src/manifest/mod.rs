@@ -4,6 +4,9 @@
 //! Both promise: every error at once, each with its place; one broken document does not hide its neighbours;
 //! no input makes them panic, hang or overflow a 2 MB stack.
 //!
+//! Places are read again from the text when somebody asks for one, and a whole document can wait packed
+//! ([`Document::pack`]), so that thousands of them take little more memory than their texts.
+//!
 //! Deliberately absent: what a document means. Whether `kind` is there, or known, is the caller's question.
 //!
 //! ```text

@@ -152,7 +152,8 @@ fn may_wait(object: &Object) -> bool {
     let named = ["name", "namespace"].map(|key| metadata.and_then(|metadata| metadata.get(key)));
     let is_plain = named.into_iter().flatten().all(|name| name.as_str().is_some_and(|name| !name.is_empty()));
     let api_version = object.field(&["apiVersion"]).and_then(Value::as_str);
-    let is_known_by_key = is_plain && metadata.is_some() && api_version == Some(gvk.api_version().as_str());
+    let is_known_by_key =
+        is_plain && metadata.is_some_and(Value::is_object) && api_version == Some(gvk.api_version().as_str());
     !is_about_policies && !object.is_namespace() && !ignore::is_annotated(object) && is_known_by_key
 }
 
@@ -162,4 +163,72 @@ fn identity(key: &ObjectKey) -> Value {
     let named = named.into_iter().filter(|(_, name)| !name.is_empty());
     let metadata: serde_json::Map<_, _> = named.map(|(field, name)| (field.to_owned(), name.as_str().into())).collect();
     json!({"apiVersion": key.gvk.api_version(), "kind": key.gvk.kind, "metadata": metadata})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::snapshot::{BuildOptions, Snapshot, build};
+    use crate::workbench::bundle::read_texts;
+
+    #[track_caller]
+    fn read(text: &str) -> BundledObject {
+        let (mut objects, problems) = read_texts(&[("f", text)]);
+        assert_eq!(problems, []);
+        objects.remove(0)
+    }
+
+    fn inventory(manifest: &Manifest) -> String {
+        let mut store = Store::of_fields_that_are_read();
+        manifest.sync(&mut store);
+        let (snapshot, _) = build(&mut store, &Snapshot::default(), BuildOptions::default());
+        format!("{:?}", snapshot.inventory())
+    }
+
+    #[test]
+    fn what_is_packed_is_what_it_was() {
+        for text in [
+            "# c\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b, labels: {\"\": é}}\nspec: &x {n: 9007199254740993, m: -1}\n\
+             z: [*x, null, true, \"\\0\\\"\"]\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nfloat: 1.5e-7\n",
+        ] {
+            let bundled = read(text);
+            let manifest = Manifest::new(bundled.clone());
+            assert!(manifest.whole().is_none(), "{text}");
+            let opened = manifest.open().unwrap();
+            assert_eq!(opened.object, bundled.object);
+            assert_eq!(opened.object.value().to_string(), bundled.object.value().to_string());
+            assert_eq!((manifest.key(), manifest.gvk()), (bundled.object.key(), bundled.object.gvk()));
+            assert_eq!((manifest.namespace(), manifest.name()), (bundled.object.namespace(), bundled.object.name()));
+            assert_eq!(manifest.place().location, bundled.document.location());
+            if let Some(reviewed) = manifest.reviewed() {
+                let expected = ReviewedObject::from(&*bundled.object);
+                assert_eq!(reviewed.value().to_string(), expected.value().to_string());
+                assert_eq!(reviewed.gvk(), expected.gvk());
+            }
+            assert_eq!(inventory(&manifest), inventory(&Manifest(Kept::Whole(bundled))));
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_stays_whole() {
+        for (version, kind, metadata) in [
+            ("templates.gatekeeper.sh/v1", "ConstraintTemplate", "{name: a}"),
+            ("constraints.gatekeeper.sh/v1beta1", "A", "{name: a}"),
+            ("config.gatekeeper.sh/v1alpha1", "Config", "{name: a}"),
+            ("syncset.gatekeeper.sh/v1alpha1", "SyncSet", "{name: a}"),
+            ("test.gatekeeper.sh/v1alpha1", "Suite", "{name: a}"),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "{name: a}"),
+            ("v1", "Namespace", "{name: a}"),
+            ("v1", "Pod", "{name: a, annotations: {admit.gatekeeper.sh/ignore: x}}"),
+            ("v1", "Pod", "{name: 5}"),
+            ("v1", "Pod", "{name: a, namespace: \"\"}"),
+            ("v1", "Pod", "null"),
+            ("/v1", "Pod", "{name: a}"),
+        ] {
+            let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {metadata}\n");
+            assert!(Manifest::new(read(&text)).whole().is_some(), "{text}");
+        }
+    }
 }
