@@ -15,11 +15,11 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::images::{Documents, ImageArguments};
-use crate::manifest::{self, ReadOptions};
-use crate::workbench::bundle::{self, BundledObject};
+use crate::manifest::ReadOptions;
+use crate::workbench::bundle;
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::finding::Severity;
-use crate::workbench::lint::{Inputs, Options, Report, lint};
+use crate::workbench::lint::{Inputs, Manifest, Options, Report, lint};
 use cluster::ClusterArguments;
 use output::Output;
 use progress::Progress;
@@ -115,7 +115,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let options =
         Options { build: arguments.engine.build_options(), finds_fields, expands: !arguments.no_expand, today };
-    let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.object.gvk())).count());
+    let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.gvk())).count());
     let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| progress.step());
     progress.finish();
     let (theirs, mut ours): (Vec<_>, Vec<_>) =
@@ -145,32 +145,32 @@ fn bad_input(message: &str) -> ExitCode {
     ExitCode::from(BAD_INPUT)
 }
 
-fn read(paths: &[PathBuf], problems: &mut Vec<Diagnostic>) -> Vec<BundledObject> {
+fn read(paths: &[PathBuf], problems: &mut Vec<Diagnostic>) -> Vec<Manifest> {
     let mut input = std::io::stdin();
     let is_asked = paths.iter().any(|path| path.as_os_str() == "-");
     let input = is_asked.then_some(&mut input as &mut dyn Read);
-    let mut objects = Vec::new();
-    take(manifest::read_with(paths, input, &ReadOptions::lint()), &mut objects, problems);
-    objects
+    let (manifests, mut wrong) = bundle::read(paths, input, &ReadOptions::lint(), Manifest::new);
+    problems.append(&mut wrong);
+    manifests
 }
 
-/// Documents as objects, and what is wrong with any of them.
-fn take(read: Documents, objects: &mut Vec<BundledObject>, problems: &mut Vec<Diagnostic>) {
+/// Documents as manifests, and what is wrong with any of them.
+fn take(read: Documents, manifests: &mut Vec<Manifest>, problems: &mut Vec<Diagnostic>) {
     let (documents, errors) = read;
     problems.extend(errors.into_iter().map(Diagnostic::from));
-    let (mut found, mut wrong) = bundle::read_objects(documents);
-    objects.append(&mut found);
+    let (found, mut wrong) = bundle::read_objects(documents);
+    manifests.extend(found.into_iter().map(Manifest::new));
     problems.append(&mut wrong);
 }
 
 /// What is not there to judge, or to judge by.
-fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[BundledObject]) -> Option<&'static str> {
+fn missing(arguments: &LintArguments, policies: &[Manifest], manifests: &[Manifest]) -> Option<&'static str> {
     if arguments.paths.is_empty() && !arguments.rendered.is_asked() {
         return Some(
             "nothing to lint; name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize",
         );
     }
-    let is_policy = |one: &BundledObject| bundle::is_policy(one.object.gvk());
+    let is_policy = |one: &Manifest| bundle::is_policy(one.gvk());
     if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
         return Some(
             "no policies; name files or directories of templates and constraints with --policies, an image with --image, \

@@ -35,7 +35,8 @@ pub(super) enum Input {
 
 /// The same for paths that may be more.
 pub(super) fn discover_with(paths: &[PathBuf], options: &ReadOptions) -> (Vec<Input>, Vec<ManifestError>) {
-    let mut search = Search { options: *options, inputs: Vec::new(), errors: Vec::new(), seen: HashSet::new() };
+    let mut search =
+        Search { options: *options, inputs: Vec::new(), errors: Vec::new(), seen: HashSet::new(), directory: None };
     for path in paths {
         if options.reads_dash && path.as_os_str() == "-" {
             search.stdin();
@@ -69,6 +70,8 @@ struct Search {
     errors: Vec<ManifestError>,
     /// Real paths of everything met, which also ends loops of links.
     seen: HashSet<PathBuf>,
+    /// The directory that a file was last found in, and its real path.
+    directory: Option<(PathBuf, PathBuf)>,
 }
 
 impl Search {
@@ -96,7 +99,7 @@ impl Search {
             };
             if metadata.is_file() && has_extension(&path) {
                 found = true;
-                self.file(path);
+                self.entry(path);
             } else if metadata.is_dir() && (path == top || !is_hidden(&path)) && self.is_new(&path) {
                 match entries(&path) {
                     // The last in is the first out.
@@ -114,7 +117,7 @@ impl Search {
             match file {
                 Ok(path) if has_extension(&path) => {
                     found = true;
-                    self.file(path);
+                    self.entry(path);
                 }
                 Err((path, error)) if has_extension(&path) || path.is_dir() => {
                     found = true;
@@ -143,7 +146,7 @@ impl Search {
             match file {
                 Ok(path) if pattern.has_extension || has_extension(&path) => {
                     found = true;
-                    self.file(path);
+                    self.entry(path);
                 }
                 Ok(_) => {}
                 Err((path, error)) => {
@@ -170,6 +173,27 @@ impl Search {
         if self.is_new(&path) {
             self.inputs.push(Input::File(path));
         }
+    }
+
+    /// A file with the name that its directory has for it.
+    fn entry(&mut self, path: PathBuf) {
+        let real = self.real_entry(&path).unwrap_or_else(|| real(&path));
+        if self.seen.insert(real) {
+            self.inputs.push(Input::File(path));
+        }
+    }
+
+    /// The real path of what is no link: that of its directory, which is asked for once, and the name.
+    fn real_entry(&mut self, path: &Path) -> Option<PathBuf> {
+        let (directory, name) = (path.parent()?, path.file_name()?);
+        if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return None;
+        }
+        if self.directory.as_ref().is_none_or(|(known, _)| known != directory) {
+            let shown = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            self.directory = Some((directory.to_path_buf(), fs::canonicalize(shown).ok()?));
+        }
+        self.directory.as_ref().map(|(_, real)| real.join(name))
     }
 
     fn is_new(&mut self, path: &Path) -> bool {

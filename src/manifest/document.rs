@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::origin::Origin;
 use super::source::{Location, Position, Source, Span};
-use super::span_tree::{Content, SpanTree, Step};
+use super::span_tree::{Content, Step};
+use super::spans::Spans;
 use crate::model::object::{FieldPath, Segment};
 
 /// A document that parsed; its value is anything but null, because documents without content are skipped.
@@ -17,7 +18,7 @@ pub struct Document {
     source: Arc<Source>,
     position: Position,
     value: Arc<Value>,
-    spans: SpanTree,
+    spans: Spans,
     origin: Option<Arc<Origin>>,
 }
 
@@ -42,8 +43,8 @@ pub struct Located {
 }
 
 impl Document {
-    pub(super) fn new(source: Arc<Source>, value: Value, spans: SpanTree) -> Self {
-        let position = spans.follow(&[]).map_or(Position::START, |step| step.node.span.start);
+    pub(super) fn new(source: Arc<Source>, value: Value, spans: Spans) -> Self {
+        let position = spans.tree(&source).follow(&[]).map_or(Position::START, |step| step.node.span.start);
         Self { source, position, value: Arc::new(value), spans, origin: None }
     }
 
@@ -60,7 +61,7 @@ impl Document {
     /// Keys that stand twice in one mapping, in the order of the text. `kubectl` takes the last and says nothing; the
     /// API server refuses such an object.
     pub fn repeated_keys(&self) -> Vec<RepeatedKey> {
-        let repeated = self.spans.repeated_keys();
+        let repeated = self.spans.tree(&self.source).repeated_keys();
         let location = |span| self.source.location(span);
         let found = repeated.into_iter().map(|(path, first, again)| RepeatedKey {
             path,
@@ -127,12 +128,21 @@ impl Document {
 
     /// The span behind [`Document::locate`].
     pub(super) fn span_of(&self, path: &FieldPath) -> Span {
-        self.spans.follow(path.segments()).map_or(Span::at(self.position), |step| step.node.span)
+        self.spans.tree(&self.source).follow(path.segments()).map_or(Span::at(self.position), |step| step.node.span)
     }
 
     pub(super) fn with_part(&self, value: Value, path: &[Segment]) -> Option<Self> {
-        let part = Self::new(Arc::clone(&self.source), value, self.spans.below(path)?);
+        let part = Self::new(Arc::clone(&self.source), value, self.spans.below(path, &self.source)?);
         Some(Self { origin: self.origin.clone(), ..part })
+    }
+
+    pub(super) fn with_value(self, value: Value) -> Self {
+        Self { value: Arc::new(value), ..self }
+    }
+
+    /// Frees the memory that places take. Whoever asks for one has the text read again.
+    pub(super) fn forget_places(&mut self) {
+        self.spans.forget();
     }
 
     pub(super) fn with_origin(self, origin: Arc<Origin>) -> Self {
@@ -144,15 +154,16 @@ impl Document {
     }
 
     fn located(&self, path: &FieldPath, span_of: impl Fn(Step<'_>) -> Span) -> Located {
-        let step = self.spans.follow(path.segments());
+        let step = self.spans.tree(&self.source).follow(path.segments());
         let span = step.map_or(Span::at(self.position), span_of);
         let is_exact = step.is_some_and(|step| step.depth == path.segments().len());
         Located { location: self.source.location(span), is_exact }
     }
 
     fn position_in_literal(&self, path: &FieldPath, line: u32, column: u32) -> Option<Position> {
-        let step = self.spans.follow(path.segments())?;
-        let node = self.spans.resolve(step.node);
+        let spans = self.spans.tree(&self.source);
+        let step = spans.follow(path.segments())?;
+        let node = spans.resolve(step.node);
         if step.depth != path.segments().len() || !matches!(node.content, Content::Scalar { is_literal: true }) {
             return None;
         }

@@ -4,6 +4,9 @@
 //! Both promise: every error at once, each with its place; one broken document does not hide its neighbours;
 //! no input makes them panic, hang or overflow a 2 MB stack.
 //!
+//! Places are read again from the text when somebody asks for one, and a whole document can wait packed
+//! ([`Document::pack`]), so that thousands of them take little more memory than their texts.
+//!
 //! Deliberately absent: what a document means. Whether `kind` is there, or known, is the caller's question.
 //!
 //! ```text
@@ -18,6 +21,7 @@ mod error;
 mod json;
 mod list;
 mod origin;
+mod packed;
 mod parse;
 mod read;
 mod read_options;
@@ -25,6 +29,7 @@ pub mod render;
 mod scalar;
 mod source;
 mod span_tree;
+mod spans;
 mod split;
 mod tree;
 mod walk;
@@ -38,8 +43,9 @@ pub use document::{Document, Located, RepeatedKey};
 pub use error::ManifestError;
 pub use list::flatten;
 pub use origin::Origin;
+pub use packed::PackedDocument;
 pub use parse::parse;
-pub use read::{read, read_file, read_named, read_text, read_with};
+pub use read::{Unread, read, read_file, read_named, read_text, read_with, unread};
 pub use read_options::ReadOptions;
 pub use source::{Location, Position, Source, Span};
 pub use span_tree::SpanTree;

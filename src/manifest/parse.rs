@@ -8,6 +8,7 @@ use super::document::Document;
 use super::error::{Fault, ManifestError};
 use super::source::{Position, Source};
 use super::span_tree::SpanTree;
+use super::spans::Spans;
 use super::split::{Segment, split};
 use super::{json, yaml};
 
@@ -18,10 +19,11 @@ use super::{json, yaml};
 pub fn parse(source: &Arc<Source>) -> (Vec<Document>, Vec<ManifestError>) {
     let (mut documents, mut errors) = (Vec::new(), Vec::new());
     for segment in split(source.text()) {
-        match read_segment(&segment, source.name().ends_with(".json")) {
+        match read_segment(&segment, source) {
             Ok(values) => {
-                documents
-                    .extend(values.into_iter().map(|(value, spans)| Document::new(Arc::clone(source), value, spans)));
+                documents.extend(values.into_iter().enumerate().map(|(index, (value, tree))| {
+                    Document::new(Arc::clone(source), value, Spans::new(&segment, index, tree))
+                }));
             }
             Err(faults) => errors.extend(faults.into_iter().map(|fault| fault.in_source(source))),
         }
@@ -30,7 +32,7 @@ pub fn parse(source: &Arc<Source>) -> (Vec<Document>, Vec<ManifestError>) {
 }
 
 /// JSON if it can be, else YAML, as `kubectl` decides; when it is neither, the errors of what it was meant to be.
-fn read_segment(segment: &Segment<'_>, is_json_file: bool) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
+pub(super) fn read_segment(segment: &Segment<'_>, source: &Source) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
     let (body, skipped) = segment.body();
     if body.trim().is_empty() {
         return Ok(Vec::new());
@@ -42,7 +44,9 @@ fn read_segment(segment: &Segment<'_>, is_json_file: bool) -> Result<Vec<(Value,
     let start = start.after(segment.text.get(..skipped).unwrap_or_default());
     match json::read(body, start) {
         Ok(values) => Ok(values),
-        Err(fault) if is_json_file || looks_like_json(body) => yaml::read(segment).map_err(|_| vec![fault]),
+        Err(fault) if source.name().ends_with(".json") || looks_like_json(body) => {
+            yaml::read(segment).map_err(|_| vec![fault])
+        }
         Err(_) => yaml::read(segment),
     }
 }

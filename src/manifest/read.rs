@@ -1,4 +1,5 @@
-//! Files and standard input to documents: [`read`], [`read_file`].
+//! Files and standard input to documents: [`read`], [`read_file`]; or first to what there is to read, for those who read on
+//! several cores: [`unread`].
 
 use std::fs;
 use std::io::Read;
@@ -13,6 +14,8 @@ use super::parse::parse;
 use super::read_options::ReadOptions;
 use super::source::{Position, Source, Span};
 
+/// How long a file may say that it is before that is believed: a file of nothing but holes is as long as it likes.
+const TRUSTED_LENGTH: u64 = 1 << 20;
 /// How people see the name of standard input.
 const STDIN: &str = "<stdin>";
 
@@ -26,26 +29,61 @@ pub fn read(paths: &[PathBuf], stdin: Option<&mut dyn Read>) -> (Vec<Document>, 
 /// The same for paths that may be more: see [`ReadOptions`].
 pub fn read_with(
     paths: &[PathBuf],
-    mut stdin: Option<&mut dyn Read>,
+    stdin: Option<&mut dyn Read>,
     options: &ReadOptions,
 ) -> (Vec<Document>, Vec<ManifestError>) {
-    let (mut inputs, mut errors) = discover_with(paths, options);
+    let (inputs, mut errors) = unread(paths, stdin, options);
+    let mut documents = Vec::new();
+    for input in inputs {
+        let (mut found, mut problems) = input.read();
+        documents.append(&mut found);
+        errors.append(&mut problems);
+    }
+    (documents, errors)
+}
+
+/// A text to read; each stands for itself.
+#[derive(Debug)]
+pub struct Unread(Text);
+
+#[derive(Debug)]
+enum Text {
+    File { path: PathBuf, largest: u64 },
+    Known(Result<Source, ManifestError>),
+}
+
+/// What [`read_with`] reads, in the same order, with what is wrong with the paths. The input can be read only once, and is.
+pub fn unread(
+    paths: &[PathBuf],
+    mut stdin: Option<&mut dyn Read>,
+    options: &ReadOptions,
+) -> (Vec<Unread>, Vec<ManifestError>) {
+    let (mut inputs, errors) = discover_with(paths, options);
     if stdin.is_some() && !options.reads_dash {
         inputs.push(Input::Stdin);
     }
-    let mut documents = Vec::new();
-    for input in inputs {
-        let source = match (input, &mut stdin) {
-            (Input::File(path), _) => read_bounded(&path, options.largest),
-            (Input::Stdin, Some(stdin)) => read_stdin(*stdin, options.largest),
-            (Input::Stdin, None) => Err(ManifestError::whole_file(STDIN, "there is no input to read")),
+    let text = |input| match (input, &mut stdin) {
+        (Input::File(path), _) => Text::File { path, largest: options.largest },
+        (Input::Stdin, Some(stdin)) => Text::Known(read_stdin(*stdin, options.largest)),
+        (Input::Stdin, None) => Text::Known(Err(ManifestError::whole_file(STDIN, "there is no input to read"))),
+    };
+    (inputs.into_iter().map(text).map(Unread).collect(), errors)
+}
+
+impl Unread {
+    /// Its documents, `List`s taken apart, and everything that is wrong with it.
+    pub fn read(self) -> (Vec<Document>, Vec<ManifestError>) {
+        let source = match self.0 {
+            Text::File { path, largest } => read_bounded(&path, largest),
+            Text::Known(source) => source,
         };
+        let (mut documents, mut errors) = (Vec::new(), Vec::new());
         match source {
             Ok(source) => read_source(&Arc::new(source), &mut documents, &mut errors),
             Err(error) => errors.push(error),
         }
+        (documents, errors)
     }
-    (documents, errors)
 }
 
 /// The documents of one file, whatever its name ends with, `List`s left whole, and everything that is wrong with it.
@@ -72,14 +110,14 @@ fn read_bounded(path: &Path, largest: u64) -> Result<Source, ManifestError> {
         return Err(too_large(&name, &mebibytes(length), largest));
     }
     // A pipe under a file's name has no length.
-    let bytes = read_bytes(file, largest).map_err(|error| unreadable(path, &error))?;
+    let bytes = read_bytes(file, length, largest).map_err(|error| unreadable(path, &error))?;
     let bytes = bytes.ok_or_else(|| too_large(&name, "more", largest))?;
     decode(&name, bytes)
 }
 
-/// All bytes, `None` when there are more than allowed.
-fn read_bytes(input: impl Read, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
+/// All bytes, about as many as said, `None` when there are more than allowed.
+fn read_bytes(input: impl Read, length: u64, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(TRUSTED_LENGTH)).unwrap_or_default());
     input.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
     let is_bounded = u64::try_from(bytes.len()).is_ok_and(|length| length <= largest);
     Ok(is_bounded.then_some(bytes))
@@ -109,13 +147,14 @@ fn read_source(source: &Arc<Source>, documents: &mut Vec<Document>, errors: &mut
     errors.append(&mut problems);
     for document in parsed {
         let (mut parts, mut problems) = flatten(document);
+        parts.iter_mut().for_each(Document::forget_places);
         documents.append(&mut parts);
         errors.append(&mut problems);
     }
 }
 
 fn read_stdin(input: &mut dyn Read, largest: u64) -> Result<Source, ManifestError> {
-    let read = read_bytes(input, largest);
+    let read = read_bytes(input, 0, largest);
     let bytes = read.map_err(|error| ManifestError::whole_file(STDIN, format!("cannot be read: {error}")))?;
     decode(STDIN, bytes.ok_or_else(|| too_large(STDIN, "more", largest))?)
 }

@@ -13,7 +13,7 @@ use crate::model::object::{FieldPath, Segment};
 pub(super) type NodeId = u32;
 
 /// The spans of one document, or of one part of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SpanTree {
     nodes: Arc<[Node]>,
     root: NodeId,

@@ -7,6 +7,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment<'s> {
     pub(super) text: &'s str,
+    /// Bytes of the text above the segment.
+    pub(super) start: usize,
     /// Lines of the file above the segment.
     pub(super) lines_above: u32,
 }
@@ -29,19 +31,27 @@ pub(super) fn split(text: &str) -> Vec<Segment<'_>> {
     for line in Lines(text) {
         let ends = is_marker(line, "...");
         if is_marker(line, "---") && !is_prologue {
-            segments.push(Segment { text: text.get(start..offset).unwrap_or_default(), lines_above: start_line });
+            segments.push(Segment {
+                text: text.get(start..offset).unwrap_or_default(),
+                start,
+                lines_above: start_line,
+            });
             (start, start_line) = (offset, line_number);
         }
         is_prologue = is_prologue && is_presentation(line);
         offset += line.len();
         line_number = line_number.saturating_add(1);
         if ends {
-            segments.push(Segment { text: text.get(start..offset).unwrap_or_default(), lines_above: start_line });
+            segments.push(Segment {
+                text: text.get(start..offset).unwrap_or_default(),
+                start,
+                lines_above: start_line,
+            });
             (start, start_line, is_prologue) = (offset, line_number, true);
         }
     }
     if start < text.len() {
-        segments.push(Segment { text: text.get(start..).unwrap_or_default(), lines_above: start_line });
+        segments.push(Segment { text: text.get(start..).unwrap_or_default(), start, lines_above: start_line });
     }
     segments
 }

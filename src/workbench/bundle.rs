@@ -5,8 +5,11 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
-use crate::manifest::{self, Document, Source};
+use crate::manifest::{self, Document, ReadOptions, Source, Unread};
 use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
@@ -32,20 +35,56 @@ pub struct BundledObject {
 /// Reads files, directories and the input, and compiles what is a policy. Everything that is wrong is returned, the
 /// rest is usable.
 pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
-    let (documents, errors) = manifest::read(paths, stdin);
-    let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
-    let (objects, mut problems) = read_objects(documents);
-    diagnostics.append(&mut problems);
+    let (objects, mut diagnostics) = read(paths, stdin, &ReadOptions::default(), |object| object);
     let (bundle, mut problems) = assemble(objects, "", options);
     diagnostics.append(&mut problems);
     (bundle, diagnostics)
 }
 
+/// Reads files, directories and the input, on all cores; `keep` makes of each object what is kept of it. The order is that of
+/// [`manifest::read_with`]: first what is wrong with texts, then what is wrong with objects.
+pub fn read<T: Send>(
+    paths: &[PathBuf],
+    stdin: Option<&mut dyn Read>,
+    options: &ReadOptions,
+    keep: impl Fn(BundledObject) -> T + Sync,
+) -> (Vec<T>, Vec<Diagnostic>) {
+    let (unread, errors) = manifest::unread(paths, stdin, options);
+    let read_one = |one: Unread| {
+        let (documents, errors) = one.read();
+        let (objects, problems) = read_objects(documents);
+        (objects.into_iter().map(&keep).collect::<Vec<T>>(), errors, problems)
+    };
+    let all: Vec<_> = on_all_cores(|| unread.into_par_iter().map(read_one).collect());
+    let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
+    let (mut kept, mut wrong) = (Vec::new(), Vec::new());
+    for (mut objects, errors, mut problems) in all {
+        kept.append(&mut objects);
+        diagnostics.extend(errors.into_iter().map(Diagnostic::from));
+        wrong.append(&mut problems);
+    }
+    diagnostics.append(&mut wrong);
+    (kept, diagnostics)
+}
+
 /// Compiles what is a policy; everything is inventory. The Config of the namespace counts, if there is one.
 pub fn assemble(objects: Vec<BundledObject>, namespace: &str, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
-    // Of other objects, only what policies look at is kept: they have to be known first.
+    let whole: Vec<&BundledObject> = objects.iter().collect();
+    let sync = |store: &mut Store| whole.iter().for_each(|one| store.apply(Change::Sync(Object::clone(&one.object))));
+    let (snapshot, diagnostics) = compile(&whole, sync, namespace, options);
+    (Bundle { snapshot, objects }, diagnostics)
+}
+
+/// Compiles what is a policy among objects, Namespaces and Configs. `sync` fills the inventory, once the policies are known:
+/// of other objects, only what they look at is kept.
+pub(super) fn compile(
+    objects: &[&BundledObject],
+    sync: impl FnOnce(&mut Store),
+    namespace: &str,
+    options: BuildOptions,
+) -> (Snapshot, Vec<Diagnostic>) {
     let mut store = Store::of_fields_that_are_read().in_namespace(namespace);
-    for bundled in &objects {
+    for bundled in objects {
         let is_config = is_config(bundled.object.gvk()) && !namespace.is_empty();
         if is_config && bundled.object.namespace() == namespace {
             store.apply(Change::Apply(Object::clone(&bundled.object)));
@@ -57,10 +96,10 @@ pub fn assemble(objects: Vec<BundledObject>, namespace: &str, options: BuildOpti
         store.apply(Change::Apply(default_namespace()));
     }
     let (policies, _) = build(&mut store, &Snapshot::default(), options);
-    objects.iter().for_each(|bundled| store.apply(Change::Sync(Object::clone(&bundled.object))));
+    sync(&mut store);
     let (snapshot, errors) = build(&mut store, &policies, options);
-    let diagnostics = resource_diagnostics(&errors, &objects);
-    (Bundle { snapshot, objects }, diagnostics)
+    let diagnostics = resource_diagnostics(&errors, objects.iter().copied());
+    (snapshot, diagnostics)
 }
 
 /// Objects out of texts that are in memory, each with the name to show for it.
@@ -121,9 +160,12 @@ pub(super) fn is_config(gvk: &GroupVersionKind) -> bool {
 }
 
 /// Errors of resources at their place in the files.
-pub(super) fn resource_diagnostics(errors: &[ResourceError], objects: &[BundledObject]) -> Vec<Diagnostic> {
+pub(super) fn resource_diagnostics<'a>(
+    errors: &[ResourceError],
+    objects: impl IntoIterator<Item = &'a BundledObject>,
+) -> Vec<Diagnostic> {
     let by_key: BTreeMap<ObjectKey, &BundledObject> =
-        objects.iter().map(|bundled| (bundled.object.key(), bundled)).collect();
+        objects.into_iter().map(|bundled| (bundled.object.key(), bundled)).collect();
     let found = errors.iter().filter_map(|error| Some((error, by_key.get(&error.key)?)));
     found.map(|(error, bundled)| Diagnostic::of_resource(error, &bundled.document)).collect()
 }

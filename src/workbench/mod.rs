@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bundle;
+mod cores;
 pub mod diagnostic;
 pub mod diff;
 pub mod file_feed;

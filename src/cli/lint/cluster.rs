@@ -9,9 +9,9 @@ use clap::Args;
 use crate::manifest::{self, Source};
 use crate::model::object::Object;
 use crate::server::{ClusterPolicies, read_policies};
-use crate::workbench::bundle::{self, BundledObject};
+use crate::workbench::bundle;
 use crate::workbench::diagnostic::Diagnostic;
-use crate::workbench::lint::Cluster;
+use crate::workbench::lint::{Cluster, Manifest};
 
 /// What the names of a cluster's objects begin with, where others have a file.
 const PREFIX: &str = "<cluster>/";
@@ -54,16 +54,16 @@ impl ClusterArguments {
         for what in unread {
             anstream::eprintln!("warning: not read from the cluster: {what}; a verdict may be another one there");
         }
-        let objects = objects.into_iter().map(bundled).collect::<Result<_>>()?;
+        let objects = objects.into_iter().map(manifest_of).collect::<Result<_>>()?;
         Ok(Some(Cluster { objects, namespace: self.config_namespace.clone() }))
     }
 }
 
 /// An object of the cluster, as if it stood in a file of its name. One that got lost would change verdicts.
-fn bundled(object: Object) -> Result<BundledObject> {
+fn manifest_of(object: Object) -> Result<Manifest> {
     let name = format!("{PREFIX}{}", object.key());
     let text = serde_json::to_string_pretty(object.value())?;
     let (documents, _) = manifest::parse(&Arc::new(Source::new(name.as_str(), text)));
     let object = bundle::read_objects(documents).0.into_iter().next();
-    object.with_context(|| format!("{name}: what the API server sent cannot be read"))
+    object.map(Manifest::new).with_context(|| format!("{name}: what the API server sent cannot be read"))
 }

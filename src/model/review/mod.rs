@@ -82,6 +82,11 @@ pub enum Source {
 impl Review {
     /// A review of an object that nobody is changing: a file, or an object found in the cluster.
     pub fn of_object(object: &Object, namespace_object: Option<Arc<ReviewedObject>>) -> Self {
+        Self::of_reviewed(ReviewedObject::from(object), namespace_object)
+    }
+
+    /// The same for an object in the form in which policies read it.
+    pub fn of_reviewed(object: ReviewedObject, namespace_object: Option<Arc<ReviewedObject>>) -> Self {
         // A Namespace is not in itself.
         let namespace = if object.is_namespace() { String::new() } else { object.namespace().to_owned() };
         Self {
@@ -94,7 +99,7 @@ impl Review {
             source: Source::Original,
             namespace_object,
             request: RequestFields::default(),
-            object: Some(Arc::new(ReviewedObject::from(object))),
+            object: Some(Arc::new(object)),
         }
     }
 

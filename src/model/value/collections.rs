@@ -10,6 +10,9 @@ use super::tree::Tree;
 
 /// Mappings that grow beyond so many entries one by one are kept as a tree.
 const LARGEST_FLAT: usize = 64;
+/// Most entries that are looked at one after the other for a key. Nearly all differ in length already, which is seen without a
+/// look at the text; where each step of a search goes is known only when texts have been compared.
+const LARGEST_SCANNED: usize = 16;
 
 /// Values in order. Behaves as the vector that it is.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +107,10 @@ impl Object {
             other => other.rank().cmp(&3),
         };
         match &self.0 {
+            Mapping::Flat(entries) if entries.len() <= LARGEST_SCANNED => {
+                let is_it = |one: &&(Value, Value)| matches!(&one.0, Value::String(text) if **text == *key);
+                entries.iter().find(is_it).map(|(_, value)| value)
+            }
             Mapping::Flat(entries) => {
                 let index = entries.binary_search_by(|(one, _)| order(one)).ok()?;
                 entries.get(index).map(|(_, value)| value)

@@ -22,7 +22,7 @@ mod referents;
 
 use std::sync::Arc;
 
-use crate::model::object::{FieldPath, Object};
+use crate::model::object::{FieldPath, GroupVersionKind, Object};
 use crate::model::review::{Review, ReviewedObject, Source};
 
 use path_map::PathMap;
@@ -59,6 +59,11 @@ pub struct Unexpandable {
     pub origin: Origin,
     /// What was found there and what was expected.
     pub reason: String,
+}
+
+/// Whether objects of a type may create others: [`expand`] finds nothing in those of all other types.
+pub fn may_create(gvk: &GroupVersionKind) -> bool {
+    recipe::may_create(gvk)
 }
 
 /// What an object would create, directly and through what it creates. Most objects create nothing.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Unexpandable;
 use super::path_map::{Holder, Origin};
 use super::pod_templates::{Found, pod_templates};
-use super::referents::{Referents, can_be_referent};
+use super::referents::{Referents, can_be_referent, is_rollout};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, describe};
 
 /// How to make one resultant. Gatekeeper's ExpansionTemplate says the same in a file: a source and a type.
@@ -49,6 +49,12 @@ const BUILT_IN: [BuiltIn; 7] = [
     ("batch", "CronJob", &["spec", "jobTemplate"], job, Additions::Owner),
 ];
 
+/// Whether objects of a type may create others.
+pub(super) fn may_create(gvk: &GroupVersionKind) -> bool {
+    let is_built_in = BUILT_IN.iter().any(|built_in| built_in.0 == gvk.group && built_in.1 == gvk.kind);
+    is_built_in || is_rollout(gvk) || is_custom(&gvk.group)
+}
+
 /// How to make everything that an object creates directly.
 pub(super) fn recipes<'a>(object: &'a Object, referents: &'a Referents) -> Vec<Result<Recipe<'a>, Unexpandable>> {
     let gvk = object.gvk();
@@ -57,7 +63,7 @@ pub(super) fn recipes<'a>(object: &'a Object, referents: &'a Referents) -> Vec<R
         let recipe = Recipe { generated: generated(), additions: *additions, ..in_generator(object, source) };
         return vec![Ok(recipe)];
     }
-    if gvk.group == "argoproj.io" && gvk.kind == "Rollout" {
+    if is_rollout(gvk) {
         return vec![rollout(object, referents)];
     }
     if !is_custom(&gvk.group) {

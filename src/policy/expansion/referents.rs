@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::object::Object;
+use crate::model::object::{GroupVersionKind, Object};
 
 /// Group, kind and the place of the pod template in objects that an Argo Rollout may refer to.
 const WITH_TEMPLATES: [(&str, &str, &[&str]); 3] = [
@@ -20,6 +20,16 @@ pub struct Referents(BTreeMap<Reference, Arc<Object>>);
 pub(super) type Reference = [String; 4];
 
 impl Referents {
+    /// Whether an object of this type may refer to one.
+    pub fn are_asked_by(gvk: &GroupVersionKind) -> bool {
+        is_rollout(gvk)
+    }
+
+    /// Whether an object of this type can be one.
+    pub fn can_be(gvk: &GroupVersionKind) -> bool {
+        can_be_referent(&gvk.group, &gvk.kind)
+    }
+
     /// The object and the place of the template in it.
     pub(super) fn find(&self, reference: &Reference) -> Option<(&Object, &'static [&'static str])> {
         let object = self.0.get(reference)?;
@@ -37,6 +47,11 @@ impl<'a> FromIterator<&'a Arc<Object>> for Referents {
         }
         Self(referents)
     }
+}
+
+/// Whether a type is Argo's Rollout, the one generator that refers to others.
+pub(super) fn is_rollout(gvk: &GroupVersionKind) -> bool {
+    gvk.group == "argoproj.io" && gvk.kind == "Rollout"
 }
 
 /// Whether a reference of this group and kind can lead to a template at all.

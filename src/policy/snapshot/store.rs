@@ -7,7 +7,7 @@ use super::configs::Configs;
 use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, Process, TEMPLATES_GROUP};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::review::ReviewedObject;
-use crate::policy::engine::{Meters, Pool};
+use crate::policy::engine::{InventoryReads, Meters, Pool};
 use crate::policy::inventory::{Inventory, Kept};
 
 /// Something that happened to a resource.
@@ -131,6 +131,11 @@ impl Store {
             }
             Change::Unsync(key) => self.inventory.remove(&key),
         }
+    }
+
+    /// Whether policies read of objects of a kind in the inventory more than who they are.
+    pub fn reads_fields_of(&mut self, gvk: &GroupVersionKind) -> bool {
+        *self.kept.of_object(gvk) != InventoryReads::default().of_kind(gvk)
     }
 
     /// Kinds that a [`Change::Replace`] is wanted of, each told once: a policy waits for fields that were not kept, or

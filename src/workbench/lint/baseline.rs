@@ -106,7 +106,7 @@ impl Baseline {
     /// that the file is.
     pub fn apply(&self, report: &mut Report, is_gone: &dyn Fn(&str) -> bool) {
         let known = self.matches(&report.findings);
-        let files: HashSet<&str> = report.read.iter().map(|one| one.document.source().name().as_ref()).collect();
+        let files: HashSet<&str> = report.read.iter().map(|one| one.source().name().as_ref()).collect();
         let used: HashSet<usize> = known.iter().flatten().copied().collect();
         let unused = self.entries.iter().enumerate().filter(|(index, _)| !used.contains(index));
         let gone = unused.filter(|(_, entry)| files.contains(entry.file.as_str()) || is_gone(&entry.file)).count();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Report;
 use super::finding::{Finding, Precision};
+use super::manifest::Manifest;
 use crate::manifest::{Document, Location};
 use crate::model::object::{FieldPath, ObjectKey};
 
@@ -34,20 +35,18 @@ pub struct Hunk {
 /// known, all of the object counts.
 pub fn apply(report: &mut Report, change: &dyn Fn(&str) -> FileChange) {
     let mut changes: HashMap<Arc<str>, FileChange> = HashMap::new();
-    let documents: HashMap<(ObjectKey, &str), &Arc<Document>> = report
-        .read
-        .iter()
-        .map(|one| ((one.object.key(), one.document.source().name().as_ref()), &one.document))
-        .collect();
+    let manifests: HashMap<(ObjectKey, &str), &Manifest> =
+        report.read.iter().map(|one| ((one.key(), one.source().name().as_ref()), one)).collect();
     let mut is_changed = |finding: &Finding| {
         let file = &finding.place.location.file;
-        let document = documents.get(&(finding.object.clone(), file.as_ref())).copied();
+        let manifest = manifests.get(&(finding.object.clone(), file.as_ref())).copied();
+        let opened = manifest.and_then(|manifest| manifest.open().ok());
         for place in std::iter::once(&finding.place).chain(&finding.related) {
             let file = &place.location.file;
             changes.entry(Arc::clone(file)).or_insert_with(|| change(file));
         }
         let of = |location: &Location| changes.get(&location.file).unwrap_or(&FileChange::Whole);
-        of(&finding.place.location).meets(finding, document.map(Arc::as_ref))
+        of(&finding.place.location).meets(finding, opened.as_ref().map(|opened| opened.document.as_ref()))
             || finding.related.iter().any(|place| of(&place.location).changes(&place.location))
     };
     let changed: Vec<bool> = report.findings.iter().map(&mut is_changed).collect();

@@ -5,12 +5,11 @@
 //! neighbour changes nothing. What is still the same is numbered.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::finding::Finding;
-use crate::manifest::Document;
+use super::manifest::Manifest;
 use crate::model::object::{FieldPath, ObjectKey, Segment};
 use crate::workbench::bundle::BundledObject;
 
@@ -18,13 +17,23 @@ use crate::workbench::bundle::BundledObject;
 const NAMES: [&str; 5] = ["name", "key", "mountPath", "containerPort", "host"];
 
 /// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order in which they come.
-pub(super) fn assign(findings: &mut [Finding], judged: &[BundledObject]) {
-    let documents: HashMap<(ObjectKey, &str), &Arc<Document>> =
-        judged.iter().map(|one| ((one.object.key(), one.document.source().name().as_ref()), &one.document)).collect();
+pub(super) fn assign(findings: &mut [Finding], read: &[Manifest]) {
+    // Only items of lists have names.
+    let is_in_list = |finding: &Finding| path(finding).segments().iter().any(|one| matches!(one, Segment::Index(_)));
+    let read = if findings.iter().any(is_in_list) { read } else { &[] };
+    let manifests: HashMap<(ObjectKey, &str), &Manifest> =
+        read.iter().map(|one| ((one.key(), one.source().name().as_ref()), one)).collect();
+    // Findings of one object follow each other.
+    let mut last: Option<(&Manifest, Option<BundledObject>)> = None;
     let mut seen: HashMap<String, u32> = HashMap::new();
     for finding in findings {
-        let document = documents.get(&(finding.object.clone(), finding.place.location.file.as_ref()));
-        let base = base(finding, document.map(|document| document.value()));
+        let manifest = manifests.get(&(finding.object.clone(), finding.place.location.file.as_ref())).copied();
+        let manifest = manifest.filter(|_| is_in_list(finding));
+        if let Some(manifest) = manifest.filter(|one| last.as_ref().is_none_or(|last| !std::ptr::eq(last.0, *one))) {
+            last = Some((manifest, manifest.open().ok()));
+        }
+        let opened = manifest.and_then(|_| last.as_ref()?.1.as_ref());
+        let base = base(finding, opened.map(|opened| opened.document.value()));
         let number = seen.entry(base.clone()).and_modify(|number| *number += 1).or_insert(0);
         finding.fingerprint = if *number == 0 { base } else { format!("{base}-{number}") };
     }
@@ -35,11 +44,16 @@ pub(super) fn identity(fingerprint: &str) -> &str {
     fingerprint.split('-').next().unwrap_or_default()
 }
 
+/// The field that it is about.
+fn path(finding: &Finding) -> &FieldPath {
+    finding.missing.as_ref().unwrap_or(&finding.field)
+}
+
 fn base(finding: &Finding, value: Option<&Value>) -> String {
     let object = finding.object.to_string();
     let implied = finding.implied.as_deref().unwrap_or_default();
     let identity = hash(&[&finding.rule.id, &finding.rule.constraint, &object, implied, &finding.message]);
-    let steps = steps(finding.missing.as_ref().unwrap_or(&finding.field), value);
+    let steps = steps(path(finding), value);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     // 32 bits are enough to tell apart the fields of one object.
     let place = hash(&steps);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::manifest::Manifest;
 use super::rules_of_policies::Rules;
 use crate::manifest::Document;
 use crate::model::api::EnforcementAction;
@@ -14,10 +15,11 @@ use crate::model::object::{FieldPath, ObjectKey};
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
-use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate};
-use crate::policy::expansion::{Holder, Referents, Resultant, Unexpandable, expand};
+use crate::policy::evaluate::{EvalContext, Evaluation, ReviewFailure, Violation, validate};
+use crate::policy::expansion::{Holder, Referents, Resultant, Unexpandable, expand, may_create};
 use crate::policy::snapshot::Snapshot;
 use crate::workbench::bundle::BundledObject;
+use crate::workbench::diagnostic::Diagnostic;
 
 /// What an object that cannot be expanded breaks. Nobody is stopped by it.
 const NOT_EXPANDABLE: &str = "not-expandable";
@@ -33,15 +35,54 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     /// What policies find in an object. Where they are not asked which field it is, the object is the place.
-    pub(super) fn judge(&self, object: &BundledObject, finds_fields: bool) -> Result<Vec<Finding>, ReviewFailure> {
-        let namespace = self.snapshot.namespace(object.object.namespace()).cloned();
-        let mut findings =
-            self.of_review(object, &Review::of_object(&object.object, namespace.clone()), None, finds_fields)?;
-        let Some(referents) = self.referents else { return Ok(findings) };
+    pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
+        let namespace = self.snapshot.namespace(manifest.namespace()).cloned();
+        let referents = self.referents.filter(|_| may_create(manifest.gvk()));
+        let reviewed = if referents.is_none() { manifest.reviewed() } else { None };
+        let Some(reviewed) = reviewed else {
+            let object = manifest.open()?;
+            let review = Review::of_object(&object.object, namespace);
+            let evaluation = validate(self.snapshot, &review, EvalContext::offline());
+            return self.findings(&object, &review, evaluation, referents, finds_fields);
+        };
+        let review = Review::of_reviewed(reviewed, namespace);
+        match validate(self.snapshot, &review, EvalContext::offline()) {
+            // Most objects are fine, and need not be unpacked.
+            Ok(evaluation) if evaluation.violations.is_empty() => Ok(Vec::new()),
+            evaluation => self.findings(&manifest.open()?, &review, evaluation, None, finds_fields),
+        }
+    }
+
+    fn findings(
+        &self,
+        object: &BundledObject,
+        review: &Review,
+        evaluation: Result<Evaluation, ReviewFailure>,
+        referents: Option<&Referents>,
+        finds_fields: bool,
+    ) -> Result<Vec<Finding>, Diagnostic> {
+        let found = evaluation.map(|evaluation| self.of_evaluation(object, review, &evaluation, None, finds_fields));
+        let found = found.and_then(|found| match referents {
+            Some(referents) => self.with_created(object, review, found, referents, finds_fields),
+            None => Ok(found),
+        });
+        found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
+    }
+
+    /// The findings of an object and those in what it would create.
+    fn with_created(
+        &self,
+        object: &BundledObject,
+        review: &Review,
+        mut findings: Vec<Finding>,
+        referents: &Referents,
+        finds_fields: bool,
+    ) -> Result<Vec<Finding>, ReviewFailure> {
         let expansion = expand(&object.object, referents);
         for resultant in &expansion.resultants {
-            let review = resultant.review(namespace.clone());
-            for finding in self.of_review(object, &review, Some(resultant), finds_fields)? {
+            let review = resultant.review(review.namespace_object.clone());
+            let evaluation = validate(self.snapshot, &review, EvalContext::offline())?;
+            for finding in self.of_evaluation(object, &review, &evaluation, Some(resultant), finds_fields) {
                 if !findings.iter().any(|known| is_same_cause(known, &finding)) {
                     findings.push(finding);
                 }
@@ -51,19 +92,19 @@ impl Judge<'_> {
         Ok(findings)
     }
 
-    fn of_review(
+    fn of_evaluation(
         &self,
         object: &BundledObject,
         review: &Review,
+        evaluation: &Evaluation,
         resultant: Option<&Resultant>,
         finds_fields: bool,
-    ) -> Result<Vec<Finding>, ReviewFailure> {
-        let evaluation = validate(self.snapshot, review, EvalContext::offline())?;
+    ) -> Vec<Finding> {
         let find = |violation: &Violation| match finds_fields {
             true => blame(self.snapshot, review, violation, Deadline::none()),
             false => Blame::object(),
         };
-        Ok(evaluation.violations.iter().map(|one| self.finding(object, one, &find(one), resultant)).collect())
+        evaluation.violations.iter().map(|one| self.finding(object, one, &find(one), resultant)).collect()
     }
 
     fn finding(

@@ -17,6 +17,7 @@ mod ignore;
 mod judge;
 mod kinds;
 mod left_out;
+mod manifest;
 mod policies;
 pub mod report;
 pub mod rules;
@@ -27,35 +28,37 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::bundle::{self, Bundle, BundledObject};
+use super::bundle::{self, BundledObject};
+use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
 use crate::model::api::Process;
 use crate::model::object::ObjectKey;
 use crate::policy::expansion::Referents;
-use crate::policy::snapshot::BuildOptions;
+use crate::policy::snapshot::{BuildOptions, Store};
 
 use finding::{Finding, Place, Rule, Severity};
 use ignore::Ignores;
 use judge::Judge;
 pub use left_out::LeftOut;
+pub use manifest::Manifest;
 use rules_of_policies::Rules;
 
 /// What lint works on.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// Templates, constraints and what else says how to judge.
-    pub policies: Vec<BundledObject>,
+    pub policies: Vec<Manifest>,
     /// What is in a cluster: the policies there, its Configs, Namespaces and inventory.
     pub cluster: Option<Cluster>,
     /// What is judged. All of it is inventory, too.
-    pub manifests: Vec<BundledObject>,
+    pub manifests: Vec<Manifest>,
 }
 
 /// A cluster, as far as it counts for a verdict.
 #[derive(Debug, Default)]
 pub struct Cluster {
     /// Its objects.
-    pub objects: Vec<BundledObject>,
+    pub objects: Vec<Manifest>,
     /// The namespace of its Config.
     pub namespace: String,
 }
@@ -87,7 +90,7 @@ pub struct Report {
     /// They themselves, for reports that show what passed, too.
     pub judged: Vec<Judged>,
     /// Everything that was read.
-    pub read: Vec<BundledObject>,
+    pub read: Vec<Manifest>,
     /// What was found and is not in `findings`.
     pub left_out: LeftOut,
 }
@@ -114,47 +117,47 @@ impl Report {
 }
 
 impl Judged {
-    fn of(bundled: &BundledObject) -> Self {
-        let document = &bundled.document;
-        Self { object: bundled.object.key(), place: Place::of(document, document.location()) }
+    fn of(manifest: &Manifest) -> Self {
+        Self { object: manifest.key(), place: manifest.place() }
     }
 }
 
-/// Judges all manifests by all policies. `judged` is called once for each object.
+/// Judges all manifests by all policies, on all cores. `judged` is called once for each object.
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
+    on_all_cores(|| run(inputs, options, judged))
+}
+
+fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let Inputs { policies, cluster, manifests } = inputs;
-    let mut findings = rules::check(&policies, &manifests, options.build.compile.access);
+    let mut findings = rules::check(&whole(&policies), &whole(&manifests), options.build.compile.access);
     // Who lints manifests has seldom written the policies: these are linted where they are what is linted.
-    let linted: HashSet<&str> = manifests.iter().map(|one| one.document.source().name().as_ref()).collect();
+    let linted: HashSet<&str> = manifests.iter().map(|one| one.source().name().as_ref()).collect();
     findings.retain(|finding| linted.contains(finding.place.location.file.as_ref()));
     let (objects, namespace) = cluster.map(|one| (one.objects, one.namespace)).unwrap_or_default();
     // What is in the files takes the place of what is in the cluster.
-    let all = objects.into_iter().chain(policies).chain(manifests.iter().cloned());
-    let (bundle, mut problems) = bundle::assemble(all.collect(), &namespace, options.build);
-    let Bundle { snapshot, objects: read } = bundle;
-    let ignores = Ignores::of(&read.iter().collect::<Vec<_>>());
+    let read: Vec<Manifest> = objects.into_iter().chain(policies).chain(manifests.iter().cloned()).collect();
+    let sync = |store: &mut Store| read.iter().for_each(|one| one.sync(store));
+    let (snapshot, mut problems) = bundle::compile(&whole(&read), sync, &namespace, options.build);
+    let ignores = Ignores::of(&read);
     let files = ignores.files();
     let rules = Rules::of(&snapshot);
-    let is_judged = |one: &&BundledObject| {
-        let object = &one.object;
-        let (gvk, namespace) = (object.gvk(), object.namespace());
-        let exclusions = snapshot.exclusions();
-        !bundle::is_policy(gvk) && !exclusions.excludes_object(Process::Webhook, gvk, namespace, object.name())
+    let is_judged = |one: &&Manifest| {
+        let (gvk, exclusions) = (one.gvk(), snapshot.exclusions());
+        !bundle::is_policy(gvk) && !exclusions.excludes_object(Process::Webhook, gvk, one.namespace(), one.name())
     };
-    let manifests: Vec<&BundledObject> = manifests.iter().filter(is_judged).collect();
-    let referents: Option<Referents> = options.expands.then(|| read.iter().map(|one| &one.object).collect());
-    let by_key = read.iter().map(|one| (one.object.key(), one)).collect();
+    let manifests: Vec<&Manifest> = manifests.iter().filter(is_judged).collect();
+    let others = if options.expands { referents(&read) } else { Vec::new() };
+    let referents: Option<Referents> = options.expands.then(|| others.iter().map(|one| &one.object).collect());
+    let by_key = others.iter().map(|one| (one.object.key(), one)).collect();
     let judge = Judge { snapshot: &snapshot, rules: &rules, referents: referents.as_ref(), by_key: &by_key };
-    let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests
-        .par_iter()
-        .map(|object| {
-            // Comments are about places, so that these have to be known.
-            let finds_fields = options.finds_fields || files.contains(object.document.source().name());
-            let found = judge.judge(object, finds_fields);
-            judged();
-            found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
-        })
-        .collect();
+    let judge_one = |manifest: &&Manifest| {
+        // Comments are about places, so that these have to be known.
+        let finds_fields = options.finds_fields || files.contains(manifest.source().name());
+        let found = judge.judge(manifest, finds_fields);
+        judged();
+        found
+    };
+    let results: Vec<Result<Vec<Finding>, Diagnostic>> = manifests.par_iter().map(judge_one).collect();
     for result in results {
         match result {
             Ok(mut found) => findings.append(&mut found),
@@ -168,8 +171,22 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     report
 }
 
+/// Those that are not packed.
+fn whole(manifests: &[Manifest]) -> Vec<&BundledObject> {
+    manifests.iter().filter_map(Manifest::whole).collect()
+}
+
+/// What generators may take a template from, when one of them may.
+fn referents(read: &[Manifest]) -> Vec<BundledObject> {
+    if !read.iter().any(|one| Referents::are_asked_by(one.gvk())) {
+        return Vec::new();
+    }
+    // What cannot be opened is told when it is judged.
+    read.iter().filter(|one| Referents::can_be(one.gvk())).filter_map(|one| one.open().ok()).collect()
+}
+
 /// Orders and numbers findings, and takes out what comments ignore.
-fn finish(report: &mut Report, read: Vec<BundledObject>, ignores: &Ignores, today: jiff::civil::Date) {
+fn finish(report: &mut Report, read: Vec<Manifest>, ignores: &Ignores, today: jiff::civil::Date) {
     let sort = |findings: &mut Vec<Finding>| findings.sort_by(|one, other| one.order().cmp(&other.order()));
     let findings = &mut report.findings;
     sort(findings);

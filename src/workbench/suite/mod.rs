@@ -31,8 +31,8 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
-use crate::policy::engine::limits::THREAD_STACK_BYTES;
 use crate::policy::snapshot::BuildOptions;
 use mutants::TemplateMutants;
 
@@ -80,13 +80,5 @@ impl Suites {
     /// Whether no suite was found.
     pub fn is_empty(&self) -> bool {
         self.suites.is_empty()
-    }
-}
-
-/// Policies may recurse deeper than a thread's usual stack; without such threads, here is as good as anywhere.
-fn on_all_cores<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    match rayon::ThreadPoolBuilder::new().stack_size(THREAD_STACK_BYTES).build() {
-        Ok(pool) => pool.install(run),
-        Err(_) => run(),
     }
 }

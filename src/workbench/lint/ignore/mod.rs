@@ -15,8 +15,9 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::manifest::Manifest;
 use crate::manifest::{Location, Source, Subject, comments};
-use crate::model::object::{FieldPath, ObjectKey};
+use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::workbench::bundle::BundledObject;
 
 use directive::Directive;
@@ -57,13 +58,13 @@ enum Covers {
 
 impl Ignores {
     /// Those in the texts and annotations of all objects.
-    pub(super) fn of(objects: &[&BundledObject]) -> Self {
-        let mut by_source: HashMap<*const Source, Vec<&BundledObject>> = HashMap::new();
+    pub(super) fn of(objects: &[Manifest]) -> Self {
+        let mut by_source: HashMap<*const Source, Vec<&Manifest>> = HashMap::new();
         let mut sources: Vec<&Arc<Source>> = Vec::new();
         for object in objects {
-            let same = by_source.entry(Arc::as_ptr(object.document.source())).or_default();
+            let same = by_source.entry(Arc::as_ptr(object.source())).or_default();
             if same.is_empty() {
-                sources.push(object.document.source());
+                sources.push(object.source());
             }
             same.push(object);
         }
@@ -71,7 +72,7 @@ impl Ignores {
         for source in sources {
             let objects = by_source.get(&Arc::as_ptr(source)).map(Vec::as_slice).unwrap_or_default();
             all.extend(of_source(source, objects));
-            all.extend(objects.iter().flat_map(|object| of_annotation(object)));
+            all.extend(objects.iter().filter_map(|object| object.whole()).flat_map(of_annotation));
         }
         Self(all)
     }
@@ -177,7 +178,7 @@ impl Ignore {
     }
 }
 
-fn of_source(source: &Arc<Source>, objects: &[&BundledObject]) -> Vec<Ignore> {
+fn of_source(source: &Arc<Source>, objects: &[&Manifest]) -> Vec<Ignore> {
     let ignore = |comment: crate::manifest::Comment| {
         let asked = directive::of_comment(&comment.text)?;
         let line = comment.location.line;
@@ -186,11 +187,16 @@ fn of_source(source: &Arc<Source>, objects: &[&BundledObject]) -> Vec<Ignore> {
             Subject::Part(part) => (Covers::Part(part.clone()), part.line),
             Subject::Nothing => (Covers::Nothing, line),
         };
-        let is_above = |object: &&&BundledObject| object.document.position().line <= first;
-        let object = objects.iter().rfind(is_above).or_else(|| objects.first())?.object.key();
+        let is_above = |object: &&&Manifest| object.position().line <= first;
+        let object = objects.iter().rfind(is_above).or_else(|| objects.first())?.key();
         Some(Ignore { asked, place: Place { source: Arc::clone(source), location: comment.location }, covers, object })
     };
     comments(source, directive::MARK).into_iter().filter_map(ignore).collect()
+}
+
+/// Whether an object itself asks for something.
+pub(super) fn is_annotated(object: &Object) -> bool {
+    object.annotations().value(ANNOTATION).is_some()
 }
 
 fn of_annotation(object: &BundledObject) -> Vec<Ignore> {

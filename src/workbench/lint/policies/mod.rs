@@ -76,9 +76,9 @@ pub(super) struct Suite<'a> {
 
 impl<'a> Policies<'a> {
     /// Reads what is a policy among objects. What is broken is reported where policies are built, and left out here.
-    pub(super) fn read(policies: &'a [BundledObject], subjects: &'a [BundledObject], access: BuiltinAccess) -> Self {
+    pub(super) fn read(policies: &[&'a BundledObject], subjects: &[&'a BundledObject], access: BuiltinAccess) -> Self {
         let mut read = Self::default();
-        let all = policies.iter().map(|one| (one, false)).chain(subjects.iter().map(|one| (one, true)));
+        let all = policies.iter().map(|one| (*one, false)).chain(subjects.iter().map(|one| (*one, true)));
         for (bundled, is_subject) in all {
             read.add(bundled, is_subject, access);
         }

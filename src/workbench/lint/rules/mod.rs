@@ -96,7 +96,7 @@ pub fn nearest(text: &str) -> &'static PolicyRule {
 }
 
 /// What all rules find. Of policies that are not subjects, only what is sure and about themselves.
-pub(super) fn check(policies: &[BundledObject], subjects: &[BundledObject], access: BuiltinAccess) -> Vec<Finding> {
+pub(super) fn check(policies: &[&BundledObject], subjects: &[&BundledObject], access: BuiltinAccess) -> Vec<Finding> {
     let read = Policies::read(policies, subjects, access);
     let mut all = Vec::new();
     for rule in RULES {

@@ -8,7 +8,7 @@ use crate::workbench::bundle::read_texts;
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let (objects, problems) = read_texts(files);
     assert_eq!(problems, []);
-    let findings = check(&[], &objects, BuiltinAccess::default());
+    let findings = check(&[], &objects.iter().collect::<Vec<_>>(), BuiltinAccess::default());
     findings.iter().map(|one| format!("{} {}", one.rule.id, one.message)).collect()
 }
 
@@ -321,7 +321,7 @@ fn our_own_policies_are_clean() {
     let (documents, errors) = crate::manifest::read(&["policies".into()], None);
     assert_eq!(errors, []);
     let (objects, _) = crate::workbench::bundle::read_objects(documents);
-    let findings = check(&[], &objects, BuiltinAccess::default());
+    let findings = check(&[], &objects.iter().collect::<Vec<_>>(), BuiltinAccess::default());
     let shown: Vec<String> = findings.iter().map(|one| format!("{} {}", one.place.location, one.message)).collect();
     assert_eq!(shown, Vec::<String>::new());
 }
