@@ -63,7 +63,7 @@ impl ReviewedObject {
     /// `metadata.labels`. As in Gatekeeper, an object with a label that is neither text nor null counts as without labels;
     /// no API server has such objects.
     pub fn labels(&self) -> Labels<'_> {
-        let is_label = |(_, value): &(Value, Value)| matches!(value, Value::String(_) | Value::Null);
+        let is_label = |(_, value): (&Value, &Value)| matches!(value, Value::String(_) | Value::Null);
         let labels = self.metadata("labels").and_then(mapping);
         labels.filter(|labels| labels.entries().iter().all(is_label)).map_or(Labels::None, Labels::Value)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Value;
 use super::entries::Entries;
+use super::keys::Sought;
 use super::tree::Tree;
 
 /// Mappings that grow beyond so many entries one by one are kept as a tree.
@@ -97,25 +98,21 @@ impl Object {
                 let index = entries.binary_search_by(|(one, _)| one.cmp(key)).ok()?;
                 entries.get(index).map(|(_, value)| value)
             }
-            (_, Mapping::Tree(tree)) => tree.get(|one| one.cmp(key)).map(|(_, value)| value),
+            (_, Mapping::Tree(tree)) => tree.get(key).map(|(_, value)| value),
         }
     }
 
     pub fn get_str(&self, key: &str) -> Option<&Value> {
-        let order = |one: &Value| match one {
-            Value::String(text) => (**text).cmp(key),
-            other => other.rank().cmp(&3),
-        };
         match &self.0 {
             Mapping::Flat(entries) if entries.len() <= LARGEST_SCANNED => {
                 let is_it = |one: &&(Value, Value)| matches!(&one.0, Value::String(text) if **text == *key);
                 entries.iter().find(is_it).map(|(_, value)| value)
             }
             Mapping::Flat(entries) => {
-                let index = entries.binary_search_by(|(one, _)| order(one)).ok()?;
+                let index = entries.binary_search_by(|(one, _)| key.order_of(one)).ok()?;
                 entries.get(index).map(|(_, value)| value)
             }
-            Mapping::Tree(tree) => tree.get(order).map(|(_, value)| value),
+            Mapping::Tree(tree) => tree.get(key).map(|(_, value)| value),
         }
     }
 
@@ -141,7 +138,7 @@ impl Object {
                 entries.get_mut(index).map(|(_, value)| value)
             }
             Mapping::Tree(tree) => {
-                if tree.get(|one| one.cmp(key)).is_none() {
+                if tree.get(key).is_none() {
                     tree.insert(key.clone(), Value::Null);
                 }
                 tree.get_mut(key)

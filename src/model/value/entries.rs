@@ -3,6 +3,14 @@
 use super::Value;
 use super::tree::{Iter, Tree};
 
+/// A key of a mapping, and its value.
+pub type Entry<'a> = (&'a Value, &'a Value);
+
+/// The same to keep.
+pub fn owned((key, value): Entry<'_>) -> (Value, Value) {
+    (key.clone(), value.clone())
+}
+
 /// Entries in the order of their keys.
 #[derive(Clone, Copy, Debug)]
 pub enum Entries<'a> {
@@ -24,9 +32,9 @@ impl<'a> Entries<'a> {
 
     /// The entry at a position.
     #[inline]
-    pub fn get(self, position: usize) -> Option<&'a (Value, Value)> {
+    pub fn get(self, position: usize) -> Option<Entry<'a>> {
         match self {
-            Self::Flat(entries) => entries.get(position),
+            Self::Flat(entries) => entries.get(position).map(|(key, value)| (key, value)),
             Self::Tree(tree) => tree.at(position),
         }
     }
@@ -40,17 +48,17 @@ impl<'a> Entries<'a> {
     }
 
     /// From the last to the first.
-    pub fn reversed(self) -> impl Iterator<Item = &'a (Value, Value)> {
+    pub fn reversed(self) -> impl Iterator<Item = Entry<'a>> {
         (0..self.len()).rev().filter_map(move |position| self.get(position))
     }
 
     pub fn to_vec(self) -> Vec<(Value, Value)> {
-        self.iter().cloned().collect()
+        self.iter().map(owned).collect()
     }
 }
 
 impl<'a> IntoIterator for Entries<'a> {
-    type Item = &'a (Value, Value);
+    type Item = Entry<'a>;
     type IntoIter = Iter<'a, Value, Value>;
 
     fn into_iter(self) -> Self::IntoIter {

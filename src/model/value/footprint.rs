@@ -45,10 +45,10 @@ pub fn footprint(root: &Value) -> usize {
             Value::Object(object) => match object.entries() {
                 Entries::Flat(entries) => pending.extend(entries.iter().flat_map(|(key, value)| [key, value])),
                 Entries::Tree(tree) => {
-                    for (address, own, entries) in tree.nodes() {
+                    for (address, own, keys, values) in tree.parts() {
                         if seen.insert(address) {
                             bytes += allocated(COUNTERS + own);
-                            pending.extend(entries.iter().flat_map(|(key, value)| [key, value]));
+                            pending.extend(keys.iter().chain(values));
                         }
                     }
                 }

@@ -15,6 +15,7 @@ mod go_float;
 mod go_quote;
 mod json_parse;
 mod json_write;
+mod keys;
 mod number;
 mod order;
 mod pool;
@@ -27,19 +28,17 @@ use std::sync::Arc;
 
 pub use arithmetic::NumberError;
 pub use collections::{Array, Object, Set};
-pub use entries::Entries;
+pub use entries::{Entries, Entry, owned};
 pub use fields::{Fields, Step};
 pub use footprint::footprint;
 pub use go_float::format_float;
 pub use go_quote::{is_printable, quote, quote_character, quote_to_ascii};
 pub use json_parse::{JsonError, MAX_DEPTH, NumberMode, TOO_DEEP, is_json_number, parse_json, parse_json_within};
 pub use json_write::{Indentation, write_json, write_json_string};
+pub use keys::{Key, Sought};
 pub use number::Number;
 pub use pool::Pool;
 pub use tree::{Iter, Tree};
-
-/// A key of a mapping, and its value.
-pub type Entry = (Value, Value);
 
 /// A value. 24 bytes.
 #[derive(Clone, Debug)]
@@ -122,7 +121,7 @@ impl Value {
 
     /// Entries in which two mappings can differ, in the order of their keys; what their trees share is left out. What is
     /// no mapping has no entries.
-    pub fn differing<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+    pub fn differing<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> (Vec<Entry<'a>>, Vec<Entry<'a>>) {
         let entries = |value: Option<&'a Self>| match value {
             Some(Self::Object(object)) => object.entries(),
             _ => Entries::Flat(&[]),

@@ -2,11 +2,15 @@
 //! one path.
 //!
 //! Invariants: all leaves are equally deep; no node but the root is empty; keys ascend strictly; the keys of a child are
-//! not below its bound, if it is not the first, and below the bound of the next. Nodes below [`LEAST`]
+//! not below the bound before it, and below the bound behind it. Nodes below [`LEAST`]
 //! are joined with a neighbour where both fit into one, so a tree that shrinks stays shallow.
 
 use std::cmp::Ordering;
+use std::iter::Zip;
+use std::slice;
 use std::sync::Arc;
+
+use super::keys::{Key, Keys, Sought};
 
 /// Most entries of a leaf, and children of a branch. A change copies so many entries for each level, and each copy
 /// touches the reference counts of key and value: large nodes make reading faster and changes slower.
@@ -22,42 +26,47 @@ pub struct Tree<K, V> {
 
 #[derive(Clone, Debug)]
 enum Node<K, V> {
-    Leaf(Vec<(K, V)>),
-    /// `bounds` are apart, and shared, because they change only when nodes split or join: to look for a key, no child has
-    /// to be looked into, and to copy a branch, no key.
-    Branch {
-        children: Vec<Arc<Node<K, V>>>,
-        bounds: Arc<[K]>,
-        len: usize,
-    },
+    /// Keys are apart, and shared, because they stay when values change.
+    Leaf { keys: Arc<Keys<K>>, values: Vec<V> },
+    /// `bounds` are between the children; apart, and shared, because they change only when nodes split or join: to look
+    /// for a key, no child has to be looked into, and to copy a branch, no key.
+    Branch { children: Vec<Arc<Node<K, V>>>, bounds: Arc<Keys<K>>, len: usize },
 }
 
 /// The entries of a tree, or of a slice, in order.
 #[derive(Clone, Debug)]
 pub struct Iter<'a, K, V> {
-    branches: Vec<std::slice::Iter<'a, Arc<Node<K, V>>>>,
-    leaf: std::slice::Iter<'a, (K, V)>,
+    branches: Vec<slice::Iter<'a, Arc<Node<K, V>>>>,
+    leaf: Leaf<'a, K, V>,
+}
+
+/// The rest of the entries that are together.
+#[derive(Clone, Debug)]
+enum Leaf<'a, K, V> {
+    Pairs(slice::Iter<'a, (K, V)>),
+    Apart(Zip<slice::Iter<'a, K>, slice::Iter<'a, V>>),
 }
 
 /// Entries of a version.
-pub(super) type Listed<'a, K, V> = Vec<&'a (K, V)>;
+pub(super) type Listed<'a, K, V> = Vec<(&'a K, &'a V)>;
 
-/// A node: where it is, the bytes and the entries that it holds itself.
-pub(super) type Held<'a, K, V> = (usize, usize, &'a [(K, V)]);
+/// A part of a tree: where it is, the bytes that it takes, and the keys and values that it holds itself.
+pub(super) type Held<'a, K, V> = (usize, usize, &'a [K], &'a [V]);
 
 impl<K, V> Default for Tree<K, V> {
     fn default() -> Self {
-        Self { root: Arc::new(Node::Leaf(Vec::new())) }
+        Self { root: Arc::new(Node::Leaf { keys: Arc::default(), values: Vec::new() }) }
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Tree<K, V> {
+impl<K: Key, V: Clone> Tree<K, V> {
     /// Of entries whose keys ascend strictly.
     pub fn from_sorted(entries: Vec<(K, V)>) -> Self {
         let mut level = Vec::with_capacity(entries.len().div_ceil(MOST));
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            level.push(Arc::new(Node::Leaf(entries.by_ref().take(MOST).collect())));
+            let (keys, values): (Vec<K>, Vec<V>) = entries.by_ref().take(MOST).unzip();
+            level.push(Arc::new(Node::leaf(keys, values)));
         }
         while level.len() > 1 {
             let mut above = Vec::with_capacity(level.len().div_ceil(MOST));
@@ -75,8 +84,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         let (is_new, right) = insert(&mut self.root, key, value);
         if let Some((bound, right)) = right {
             let (left, len) = (Arc::clone(&self.root), self.len() + right.len());
-            // What bounds the first child is never looked at.
-            let bounds = Arc::from([bound.clone(), bound]);
+            let bounds = Arc::new(Keys::from(vec![bound]));
             self.root = Arc::new(Node::Branch { children: vec![left, right], bounds, len });
         }
         is_new
@@ -88,13 +96,10 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         loop {
             match node {
                 Node::Branch { children, bounds, .. } => {
-                    let at = child_of(bounds, |one| one.cmp(key).is_le());
+                    let at = bounds.count_up_to(key);
                     node = Arc::make_mut(children.get_mut(at)?);
                 }
-                Node::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(one, _)| one.cmp(key)).ok()?;
-                    return entries.get_mut(at).map(|(_, value)| value);
-                }
+                Node::Leaf { keys, values } => return values.get_mut(keys.search(key).ok()?),
             }
         }
     }
@@ -102,7 +107,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
     /// Takes a key away; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
         // Nothing is copied for a key that is not there.
-        if self.get(|one| one.cmp(key)).is_none() {
+        if self.get(key).is_none() {
             return false;
         }
         remove(&mut self.root, key);
@@ -124,27 +129,29 @@ impl<K, V> Tree<K, V> {
         self.len() == 0
     }
 
-    /// The entry whose key is `Equal` in the order of the keys, told relative to the one looked for.
-    pub fn get(&self, order: impl Fn(&K) -> Ordering) -> Option<&(K, V)> {
+    /// The entry of a key.
+    pub fn get(&self, sought: &(impl Sought<K> + ?Sized)) -> Option<(&K, &V)>
+    where
+        K: Key,
+    {
         let mut node = &self.root;
         loop {
             match &**node {
-                Node::Branch { children, bounds, .. } => {
-                    node = children.get(child_of(bounds, |one| order(one).is_le()))?;
-                }
-                Node::Leaf(entries) => {
-                    return entries.get(entries.binary_search_by(|(one, _)| order(one)).ok()?);
+                Node::Branch { children, bounds, .. } => node = children.get(bounds.count_up_to(sought))?,
+                Node::Leaf { keys, values } => {
+                    let at = keys.search(sought).ok()?;
+                    return keys.get(at).zip(values.get(at));
                 }
             }
         }
     }
 
     /// The entry at a position.
-    pub fn at(&self, mut position: usize) -> Option<&(K, V)> {
+    pub fn at(&self, mut position: usize) -> Option<(&K, &V)> {
         let mut node = &self.root;
         'down: loop {
             match &**node {
-                Node::Leaf(entries) => return entries.get(position),
+                Node::Leaf { keys, values } => return keys.get(position).zip(values.get(position)),
                 Node::Branch { children, .. } => {
                     for child in children {
                         if position < child.len() {
@@ -169,12 +176,13 @@ impl<K, V> Tree<K, V> {
         let mut node = &self.root;
         loop {
             match &**node {
-                Node::Leaf(entries) => {
-                    let at = entries.partition_point(|(key, _)| is_before(key));
-                    return Iter { branches, leaf: entries.get(at..).unwrap_or_default().iter() };
+                Node::Leaf { keys, values } => {
+                    let at = keys.partition_point(&is_before);
+                    let (keys, values) = (keys.get(at..).unwrap_or_default(), values.get(at..).unwrap_or_default());
+                    return Iter { branches, leaf: Leaf::Apart(keys.iter().zip(values)) };
                 }
                 Node::Branch { children, bounds, .. } => {
-                    let at = child_of(bounds, &is_before);
+                    let at = bounds.partition_point(&is_before);
                     let mut rest = children.get(at..).unwrap_or_default().iter();
                     let Some(child) = rest.next() else { return Iter::of_slice(&[]) };
                     branches.push(rest);
@@ -184,20 +192,21 @@ impl<K, V> Tree<K, V> {
         }
     }
 
-    /// Every node.
-    pub fn nodes(&self) -> Vec<Held<'_, K, V>> {
-        let (mut nodes, mut pending) = (Vec::new(), vec![&self.root]);
+    /// Everything that it is made of.
+    pub fn parts(&self) -> Vec<Held<'_, K, V>> {
+        let (mut parts, mut pending) = (Vec::new(), vec![&self.root]);
         while let Some(node) = pending.pop() {
-            let (bytes, entries) = match &**node {
-                Node::Leaf(entries) => (entries.capacity() * size_of::<(K, V)>(), entries.as_slice()),
+            let (bytes, keys, values) = match &**node {
+                Node::Leaf { keys, values } => (values.capacity() * size_of::<V>(), keys, values.as_slice()),
                 Node::Branch { children, bounds, .. } => {
                     pending.extend(children);
-                    (children.capacity() * size_of::<usize>() + size_of_val(&**bounds), &[][..])
+                    (children.capacity() * size_of::<usize>(), bounds, &[][..])
                 }
             };
-            nodes.push((Arc::as_ptr(node).addr(), bytes + size_of::<Node<K, V>>(), entries));
+            parts.push((Arc::as_ptr(keys).addr(), keys.bytes(), &keys[..], &[][..]));
+            parts.push((Arc::as_ptr(node).addr(), bytes + size_of::<Node<K, V>>(), &[][..], values));
         }
-        nodes
+        parts
     }
 
     /// Whether both are one and the same version.
@@ -228,19 +237,23 @@ impl<K: Ord, V> Tree<K, V> {
     }
 }
 
-impl<K: Clone, V> Node<K, V> {
+impl<K: Key, V> Node<K, V> {
+    fn leaf(keys: Vec<K>, values: Vec<V>) -> Self {
+        Self::Leaf { keys: Arc::new(Keys::from(keys)), values }
+    }
+
     /// Of children that have keys.
     fn branch(children: Vec<Arc<Self>>) -> Option<Self> {
         let len = children.iter().map(|child| child.len()).sum();
-        let bounds = children.iter().map(|child| child.first_key().cloned()).collect::<Option<_>>()?;
-        Some(Self::Branch { children, bounds, len })
+        let bounds = children.iter().skip(1).map(|child| child.first_key().cloned()).collect::<Option<Vec<K>>>()?;
+        Some(Self::Branch { children, bounds: Arc::new(Keys::from(bounds)), len })
     }
 }
 
 impl<K, V> Node<K, V> {
     fn len(&self) -> usize {
         match self {
-            Self::Leaf(entries) => entries.len(),
+            Self::Leaf { values, .. } => values.len(),
             Self::Branch { len, .. } => *len,
         }
     }
@@ -248,91 +261,90 @@ impl<K, V> Node<K, V> {
     /// Entries of a leaf, children of a branch.
     fn width(&self) -> usize {
         match self {
-            Self::Leaf(entries) => entries.len(),
+            Self::Leaf { values, .. } => values.len(),
             Self::Branch { children, .. } => children.len(),
         }
     }
 
     fn first_key(&self) -> Option<&K> {
         match self {
-            Self::Leaf(entries) => entries.first().map(|(key, _)| key),
+            Self::Leaf { keys, .. } => keys.first(),
             Self::Branch { children, .. } => children.first()?.first_key(),
         }
     }
 }
 
-/// The last child whose bound is so, or the first one.
-fn child_of<K>(bounds: &[K], holds: impl Fn(&K) -> bool) -> usize {
-    bounds.get(1..).map_or(0, |bounds| bounds.partition_point(holds))
-}
-
 /// The upper half of a node that grew too large, and its bound.
 type Split<K, V> = Option<(K, Arc<Node<K, V>>)>;
 
-fn insert<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V) -> (bool, Split<K, V>) {
+fn insert<K: Key, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V) -> (bool, Split<K, V>) {
     match Arc::make_mut(node) {
-        Node::Leaf(entries) => match entries.binary_search_by(|(one, _)| one.cmp(&key)) {
+        Node::Leaf { keys, values } => match keys.search(&key) {
             Ok(at) => {
-                if let Some((_, old)) = entries.get_mut(at) {
+                if let Some(old) = values.get_mut(at) {
                     *old = value;
                 }
                 (false, None)
             }
             Err(at) => {
-                entries.insert(at, (key, value));
-                let right = if entries.len() > MOST { entries.split_off(MOST / 2) } else { Vec::new() };
-                let bound = right.first().map(|(key, _)| key.clone());
-                (true, bound.map(|bound| (bound, Arc::new(Node::Leaf(right)))))
+                let keys = Arc::make_mut(keys);
+                keys.insert(at, key);
+                values.insert(at, value);
+                if keys.len() <= MOST {
+                    return (true, None);
+                }
+                let (upper, values) = (keys.split_off(MOST / 2), values.split_off(MOST / 2));
+                let bound = upper.first().cloned();
+                (true, bound.map(|bound| (bound, Arc::new(Node::leaf(upper, values)))))
             }
         },
         Node::Branch { children, bounds, len } => {
-            let at = child_of(bounds, |one| *one <= key);
+            let at = bounds.count_up_to(&key);
             let Some(child) = children.get_mut(at) else { return (false, None) };
             let (is_new, right) = insert(child, key, value);
             *len += usize::from(is_new);
             if let Some((bound, right)) = right {
                 children.insert(at + 1, right);
-                let mut list = bounds.to_vec();
-                list.insert(at + 1, bound);
-                *bounds = list.into();
+                Arc::make_mut(bounds).insert(at, bound);
             }
             (is_new, split_branch(children, bounds, len))
         }
     }
 }
 
-fn split_branch<K: Clone, V>(
+fn split_branch<K: Key, V>(
     children: &mut Vec<Arc<Node<K, V>>>,
-    bounds: &mut Arc<[K]>,
+    bounds: &mut Arc<Keys<K>>,
     len: &mut usize,
 ) -> Split<K, V> {
     if children.len() <= MOST {
         return None;
     }
-    let (lower, upper) = bounds.split_at_checked(MOST / 2)?;
-    let (bound, lower, upper) = (upper.first()?.clone(), Arc::from(lower), Arc::from(upper));
-    *bounds = lower;
+    let bounds = Arc::make_mut(bounds);
+    let upper = bounds.split_off(MOST / 2);
+    let bound = bounds.split_off(MOST / 2 - 1).pop()?;
     let children = children.split_off(MOST / 2);
     let moved = children.iter().map(|child| child.len()).sum();
     *len -= moved;
-    Some((bound, Arc::new(Node::Branch { children, bounds: upper, len: moved })))
+    Some((bound, Arc::new(Node::Branch { children, bounds: Arc::new(Keys::from(upper)), len: moved })))
 }
 
-fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
+fn remove<K: Key, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
     match Arc::make_mut(node) {
-        Node::Leaf(entries) => {
-            if let Ok(at) = entries.binary_search_by(|(one, _)| one.cmp(key)) {
-                entries.remove(at);
+        Node::Leaf { keys, values } => {
+            if let Ok(at) = keys.search(key) {
+                Arc::make_mut(keys).remove(at);
+                values.remove(at);
             }
         }
         Node::Branch { children, bounds, len } => {
-            let at = child_of(bounds, |one| one <= key);
+            let at = bounds.count_up_to(key);
             let Some(child) = children.get_mut(at) else { return };
             remove(child, key);
             *len -= 1;
             if child.width() == 0 {
                 children.remove(at);
-                *bounds = without(bounds, at);
+                Arc::make_mut(bounds).remove(at.saturating_sub(1));
             } else if child.width() < LEAST {
                 unite(children, bounds, at);
             }
@@ -340,33 +352,28 @@ fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) {
     }
 }
 
-fn without<K: Clone>(bounds: &[K], at: usize) -> Arc<[K]> {
-    bounds.iter().enumerate().filter(|(position, _)| *position != at).map(|(_, bound)| bound.clone()).collect()
-}
-
 /// Joins a small child with the neighbour before or behind it, where both fit into one.
-fn unite<K: Clone, V: Clone>(children: &mut Vec<Arc<Node<K, V>>>, bounds: &mut Arc<[K]>, at: usize) {
+fn unite<K: Key, V: Clone>(children: &mut Vec<Arc<Node<K, V>>>, bounds: &mut Arc<Keys<K>>, at: usize) {
     let left = if at + 1 < children.len() { at } else { at.saturating_sub(1) };
-    let (Some(one), Some(other), Some(bound)) = (children.get(left), children.get(left + 1), bounds.get(left + 1))
-    else {
-        return;
-    };
+    let (Some(one), Some(other)) = (children.get(left), children.get(left + 1)) else { return };
     if one.width() + other.width() > MOST {
         return;
     }
-    let (bound, other) = (bound.clone(), children.remove(left + 1));
-    *bounds = without(bounds, left + 1);
+    let other = children.remove(left + 1);
+    let Some(bound) = Arc::make_mut(bounds).remove(left) else { return };
     let Some(one) = children.get_mut(left) else { return };
     match (Arc::make_mut(one), &*other) {
-        (Node::Leaf(entries), Node::Leaf(others)) => entries.extend_from_slice(others),
+        (Node::Leaf { keys, values }, Node::Leaf { keys: others, values: more }) => {
+            Arc::make_mut(keys).extend(others.iter().cloned());
+            values.extend_from_slice(more);
+        }
         (Node::Branch { children, bounds, len }, Node::Branch { children: others, bounds: more, len: added }) => {
             children.extend_from_slice(others);
-            // The first of the others had no bound of its own.
-            *bounds = bounds.iter().chain([&bound]).chain(more.iter().skip(1)).cloned().collect();
+            Arc::make_mut(bounds).extend([bound].into_iter().chain(more.iter().cloned()));
             *len += added;
         }
         // Neighbours are equally deep.
-        (Node::Leaf(_), Node::Branch { .. }) | (Node::Branch { .. }, Node::Leaf(_)) => {}
+        (Node::Leaf { .. }, Node::Branch { .. }) | (Node::Branch { .. }, Node::Leaf { .. }) => {}
     }
 }
 
@@ -411,26 +418,26 @@ fn depth<K, V>(nodes: &[&Arc<Node<K, V>>]) -> usize {
 fn children<'a, K, V>(nodes: &[&'a Arc<Node<K, V>>]) -> Nodes<'a, K, V> {
     let below = |node: &&'a Arc<Node<K, V>>| match &***node {
         Node::Branch { children, .. } => children.as_slice(),
-        Node::Leaf(_) => &[],
+        Node::Leaf { .. } => &[],
     };
     nodes.iter().flat_map(below).collect()
 }
 
-fn entries<'a, K, V>(nodes: &[&'a Arc<Node<K, V>>]) -> Vec<&'a (K, V)> {
+fn entries<'a, K, V>(nodes: &[&'a Arc<Node<K, V>>]) -> Listed<'a, K, V> {
     let within = |node: &&'a Arc<Node<K, V>>| match &***node {
-        Node::Leaf(entries) => entries.as_slice(),
-        Node::Branch { .. } => &[],
+        Node::Leaf { keys, values } => keys.iter().zip(values),
+        Node::Branch { .. } => [].iter().zip(&[]),
     };
     nodes.iter().flat_map(within).collect()
 }
 
 impl<'a, K, V> Iter<'a, K, V> {
     pub fn of_slice(entries: &'a [(K, V)]) -> Self {
-        Self { branches: Vec::new(), leaf: entries.iter() }
+        Self { branches: Vec::new(), leaf: Leaf::Pairs(entries.iter()) }
     }
 
     #[cold]
-    fn next_leaf(&mut self) -> Option<&'a (K, V)> {
+    fn next_leaf(&mut self) -> Option<(&'a K, &'a V)> {
         loop {
             let Some(node) = self.branches.last_mut()?.next() else {
                 self.branches.pop();
@@ -438,8 +445,8 @@ impl<'a, K, V> Iter<'a, K, V> {
             };
             match &**node {
                 Node::Branch { children, .. } => self.branches.push(children.iter()),
-                Node::Leaf(entries) => {
-                    self.leaf = entries.iter();
+                Node::Leaf { keys, values } => {
+                    self.leaf = Leaf::Apart(keys.iter().zip(values));
                     if let Some(entry) = self.leaf.next() {
                         return Some(entry);
                     }
@@ -449,8 +456,20 @@ impl<'a, K, V> Iter<'a, K, V> {
     }
 }
 
+impl<'a, K, V> Iterator for Leaf<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Pairs(pairs) => pairs.next().map(|(key, value)| (key, value)),
+            Self::Apart(apart) => apart.next(),
+        }
+    }
+}
+
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
-    type Item = &'a (K, V);
+    type Item = (&'a K, &'a V);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

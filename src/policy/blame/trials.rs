@@ -172,7 +172,7 @@ fn key(object: &Value) -> Option<ObjectKey> {
 fn is_part_of(kept: &Value, object: &Value) -> bool {
     match (kept, object) {
         (Value::Object(kept), Value::Object(object)) => {
-            let has = |(key, value): &(Value, Value)| object.get(key).is_some_and(|other| is_part_of(value, other));
+            let has = |(key, value): (&Value, &Value)| object.get(key).is_some_and(|other| is_part_of(value, other));
             kept.entries().iter().all(has)
         }
         (kept, object) => kept == object,

@@ -5,7 +5,7 @@
 
 use super::operands::{any, array, undefined};
 use super::{Builtin, BuiltinError, CallContext};
-use crate::policy::engine::rego::value::{Object, Value};
+use crate::policy::engine::rego::value::{Object, Value, owned};
 
 pub(super) const TABLE: &[Builtin] = &[Builtin { name: "json.patch", arity: 2, call: patch }];
 
@@ -107,7 +107,7 @@ fn delete(
                 Value::array(kept.map(|(_, item)| item.clone()).collect())
             }
             Value::Object(object) => {
-                Value::object(object.entries().iter().filter(|(key, _)| key != last).cloned().collect())
+                Value::object(object.entries().iter().filter(|(key, _)| *key != last).map(owned).collect())
             }
             Value::Set(set) => Value::set(set.items().iter().filter(|item| *item != last).cloned().collect()),
             _ => return Err(missing()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{array, object, operand, undefined, wrong_type};
 use super::{Builtin, BuiltinError, CallContext};
-use crate::policy::engine::rego::value::{Object, Value};
+use crate::policy::engine::rego::value::{Entry, Object, Value, owned};
 
 /// Far beyond what Kubernetes objects have, far below what a stack holds.
 pub(super) const MAX_DEPTH: usize = 256;
@@ -46,7 +46,7 @@ fn remove(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, B
     let keys = wanted_keys(context, operands)?;
     context.budget.allocate(object.len() as u64 * 48)?;
     let rest = object.entries().iter().filter(|(key, _)| keys.get(key).is_none());
-    Ok(Value::object(rest.cloned().collect()))
+    Ok(Value::object(rest.map(owned).collect()))
 }
 
 fn filter(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, BuiltinError> {
@@ -54,7 +54,7 @@ fn filter(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, B
     let keys = wanted_keys(context, operands)?;
     context.budget.allocate(object.len() as u64 * 48)?;
     let rest = object.entries().iter().filter(|(key, _)| keys.get(key).is_some());
-    Ok(Value::object(rest.cloned().collect()))
+    Ok(Value::object(rest.map(owned).collect()))
 }
 
 /// The second operand's elements or keys, as a set or an object.
@@ -86,7 +86,7 @@ fn union_all(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value
 /// Later objects win; objects under the same key are merged, back to the last value there that is none.
 fn merge(context: &mut CallContext<'_>, objects: &[&Object], depth: usize) -> Result<Value, BuiltinError> {
     let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
-    let mut entries: Vec<&(Value, Value)> = objects.iter().flat_map(|object| object.entries()).collect();
+    let mut entries: Vec<Entry<'_>> = objects.iter().flat_map(|object| object.entries()).collect();
     context.budget.allocate(entries.len() as u64 * 64)?;
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut merged = Vec::new();
@@ -98,8 +98,8 @@ fn merge(context: &mut CallContext<'_>, objects: &[&Object], depth: usize) -> Re
         let mut nested: Vec<&Object> = nested.collect();
         nested.reverse();
         if let (Some((key, _)), Some((_, last))) = (group.first(), group.last()) {
-            let value = if nested.len() > 1 { merge(context, &nested, depth)? } else { last.clone() };
-            merged.push((key.clone(), value));
+            let value = if nested.len() > 1 { merge(context, &nested, depth)? } else { (*last).clone() };
+            merged.push(((*key).clone(), value));
         }
     }
     Ok(Value::object(merged))

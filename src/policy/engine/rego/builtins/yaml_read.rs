@@ -10,7 +10,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle};
 use super::yaml_scalar::{into_value, resolve};
 use super::{BuiltinError, CallContext};
 use crate::model::value::yaml_scalar::Scalar;
-use crate::policy::engine::rego::value::{MAX_DEPTH, Value};
+use crate::policy::engine::rego::value::{MAX_DEPTH, Value, owned};
 
 /// The value of a text, or why there is none.
 pub(super) fn read(text: &str, context: &mut CallContext<'_>) -> Result<Value, Fault> {
@@ -226,7 +226,7 @@ fn merge(entries: &mut Vec<(Value, Value)>, value: Value, is_alias: bool) -> Res
         let Value::Object(source) = source else {
             return fault("map merge requires map or sequence of maps as the value");
         };
-        entries.extend(source.entries().iter().cloned());
+        entries.extend(source.entries().iter().map(owned));
     }
     Ok(())
 }

@@ -128,7 +128,7 @@ impl Index {
         let hash = hash(key);
         let entries = self.entries.iter_from(|(one, _)| *one < hash).map(|(entry, ())| entry);
         let numbers = entries.take_while(|(one, _)| *one == hash).map(|(_, number)| number);
-        let places = numbers.filter_map(|number| self.places.get(|one| one.cmp(number)));
+        let places = numbers.filter_map(|number| self.places.get(number));
         let mut places: Vec<&[Value]> = places.map(|(_, place)| &**place).collect();
         places.sort_unstable_by(|one, other| in_scan(one, other));
         places.into_iter()
@@ -167,7 +167,7 @@ impl Index {
 
     /// Whether an object is known by its number from now on, which it is not when another one has the same.
     fn admit(&mut self, number: u64, place: &Place) -> bool {
-        if let Some((_, known)) = self.places.get(|one| one.cmp(&number)) {
+        if let Some((_, known)) = self.places.get(&number) {
             return known == place;
         }
         self.places.insert(number, Arc::clone(place))
@@ -210,7 +210,7 @@ fn differ<'a>(
     let (old, new) = Value::differing(before, after);
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
     loop {
-        let (key, before, after) = match (old.peek(), new.peek()) {
+        let (key, before, after) = match (old.peek().copied(), new.peek().copied()) {
             (Some((one, before)), Some((other, after))) if one == other => (one, Some(before), Some(after)),
             (Some((one, before)), Some((other, _))) if one < other => (one, Some(before), None),
             (_, Some((other, after))) => (other, None, Some(after)),

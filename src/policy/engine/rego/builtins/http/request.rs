@@ -10,7 +10,7 @@ use super::super::go_url::Url;
 use super::super::{CallContext, lookup};
 use super::tls::{Source, Tls};
 use super::{Failure, Outcome, field, internal, unsupported};
-use crate::policy::engine::rego::value::{Number, Object, Value};
+use crate::policy::engine::rego::value::{Number, Object, Value, owned};
 
 /// OPA's own, unless the policy gives one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,7 +98,7 @@ pub(super) fn cache_key(fields: &Object) -> Outcome<Value> {
             Value::Array(names) if names.iter().all(|name| name.as_str().is_some()) => names,
             _ => return Err(internal("cache_ignored_headers must be an array of strings")),
         };
-        let kept = headers.entries().iter().filter(|(name, _)| !names.contains(name)).cloned().collect();
+        let kept = headers.entries().iter().filter(|(name, _)| !names.contains(*name)).map(owned).collect();
         entries.push((Value::from("headers"), Value::object(kept)));
     }
     entries.push((Value::from("cache_ignored_headers"), Value::Null));

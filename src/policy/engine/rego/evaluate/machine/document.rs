@@ -1,7 +1,7 @@
 //! Packages as objects, base documents, and the way to what is asked for.
 
 use crate::policy::engine::rego::evaluate::plan::Document;
-use crate::policy::engine::rego::value::Value;
+use crate::policy::engine::rego::value::{Value, owned};
 
 use super::{Evaluator, Outcome, VALUE_BYTES};
 
@@ -79,7 +79,7 @@ impl<'a> Evaluator<'a> {
             entries.push((key.clone(), value));
         }
         self.depth += 1;
-        entries.extend(added.entries().iter().filter(|(key, _)| one.get(key).is_none()).cloned());
+        entries.extend(added.entries().iter().filter(|(key, _)| one.get(key).is_none()).map(owned));
         Ok(Value::object(entries))
     }
 
