@@ -1,6 +1,6 @@
 //! Each rule on a policy that it finds, and on one that it leaves alone.
 
-use super::check;
+use super::{Finding, check};
 use crate::policy::engine::BuiltinAccess;
 use crate::workbench::bundle::read_texts;
 
@@ -9,7 +9,11 @@ fn found(files: &[(&str, &str)]) -> Vec<String> {
     let (objects, problems) = read_texts(files);
     assert_eq!(problems, []);
     let findings = check(&[], &objects, BuiltinAccess::default());
-    findings.iter().map(|one| format!("{} {}", one.rule.id, one.message)).collect()
+    let shown = |one: &Finding| {
+        let advice = one.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+        format!("{} {}{advice}", one.rule.id, one.message)
+    };
+    findings.iter().map(shown).collect()
 }
 
 /// That the first text is found by the rule, in these words, and the second not.
