@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::report::Places;
 use crate::manifest::Document;
 use crate::model::object::{FieldPath, ObjectKey, Segment};
 use crate::workbench::bundle::BundledObject;
@@ -17,12 +18,17 @@ use crate::workbench::bundle::BundledObject;
 /// By what the items of Kubernetes' lists are told apart, the most telling first.
 const NAMES: [&str; 5] = ["name", "key", "mountPath", "containerPort", "host"];
 
-/// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order in which they come.
-pub(super) fn assign(findings: &mut [Finding], judged: &[BundledObject]) {
+/// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order of their files, by the
+/// names that these have for `places`, and of lines.
+pub(super) fn assign(findings: &mut [Finding], judged: &[BundledObject], places: &Places) {
     let documents: HashMap<(ObjectKey, &str), &Arc<Document>> =
         judged.iter().map(|one| ((one.object.key(), one.document.source().name().as_ref()), &one.document)).collect();
     let mut seen: HashMap<String, u32> = HashMap::new();
-    for finding in findings {
+    let mut ordered: Vec<(String, &mut Finding)> =
+        findings.iter_mut().map(|finding| (places.path(&finding.place.location.file), finding)).collect();
+    // Within a file, findings stay in their order.
+    ordered.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (_, finding) in ordered {
         let document = documents.get(&(finding.object.clone(), finding.place.location.file.as_ref()));
         let base = base(finding, document.map(|document| document.value()));
         let number = seen.entry(base.clone()).and_modify(|number| *number += 1).or_insert(0);
@@ -38,7 +44,10 @@ pub(super) fn identity(fingerprint: &str) -> &str {
 fn base(finding: &Finding, value: Option<&Value>) -> String {
     let object = finding.object.to_string();
     let implied = finding.implied.as_deref().unwrap_or_default();
-    let identity = hash(&[&finding.rule.id, &finding.rule.constraint, &object, implied, &finding.message]);
+    // Advice was a part of messages once, and baselines are older.
+    let advice = finding.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+    let words = format!("{}{advice}", finding.message);
+    let identity = hash(&[&finding.rule.id, &finding.rule.constraint, &object, implied, &words]);
     let steps = steps(finding.missing.as_ref().unwrap_or(&finding.field), value);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     // 32 bits are enough to tell apart the fields of one object.

@@ -38,6 +38,7 @@ use finding::{Finding, Place, Rule, Severity};
 use ignore::Ignores;
 use judge::Judge;
 pub use left_out::LeftOut;
+use report::Places;
 use rules_of_policies::Rules;
 
 /// What lint works on.
@@ -49,6 +50,8 @@ pub struct Inputs {
     pub cluster: Option<Cluster>,
     /// What is judged. All of it is inventory, too.
     pub manifests: Vec<BundledObject>,
+    /// By which names files are the same, however they were named.
+    pub places: Places,
 }
 
 /// A cluster, as far as it counts for a verdict.
@@ -122,7 +125,7 @@ impl Judged {
 
 /// Judges all manifests by all policies. `judged` is called once for each object.
 pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
-    let Inputs { policies, cluster, manifests } = inputs;
+    let Inputs { policies, cluster, manifests, places } = inputs;
     let mut findings = rules::check(&policies, &manifests, options.build.compile.access);
     // Who lints manifests has seldom written the policies: these are linted where they are what is linted.
     let linted: HashSet<&str> = manifests.iter().map(|one| one.document.source().name().as_ref()).collect();
@@ -164,19 +167,19 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
     let rules = rules.with_own(&findings);
     let judged = manifests.iter().map(|one| Judged::of(one)).collect();
     let mut report = Report { findings, problems, rules, objects: manifests.len(), judged, ..Report::default() };
-    finish(&mut report, read, &ignores, options.today);
+    finish(&mut report, read, &ignores, &places, options.today);
     report
 }
 
 /// Orders and numbers findings, and takes out what comments ignore.
-fn finish(report: &mut Report, read: Vec<BundledObject>, ignores: &Ignores, today: jiff::civil::Date) {
+fn finish(report: &mut Report, read: Vec<BundledObject>, ignores: &Ignores, places: &Places, today: jiff::civil::Date) {
     let sort = |findings: &mut Vec<Finding>| findings.sort_by(|one, other| one.order().cmp(&other.order()));
     let findings = &mut report.findings;
     sort(findings);
     // Before anything is taken out, which would change the numbers of others.
-    fingerprint::assign(findings, &read);
+    fingerprint::assign(findings, &read, places);
     let (ignored, mut about_ignores) = ignores.apply(findings, &report.rules, today);
-    fingerprint::assign(&mut about_ignores, &read);
+    fingerprint::assign(&mut about_ignores, &read, places);
     findings.append(&mut about_ignores);
     sort(findings);
     report.left_out.ignored = ignored;
