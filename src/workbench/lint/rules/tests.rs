@@ -200,7 +200,7 @@ fn containers_that_are_forgotten() {
 fn image_names() {
     let code = "c := input.review.object.spec.containers[_]\n  startswith(c.image, input.parameters.l[_])";
     let with = |repo: &str| template(code) + &constraint("one", &format!("parameters: {{l: [\"{repo}\"]}}"));
-    rule("AP012", &with("a.io/b"), "may be \"a.io/bx\", too: let it end with /", &with("a.io/b/"));
+    rule("AP012", &with("a.io/b"), "may be \"a.io/bx\", too; let it end with /", &with("a.io/b/"));
     let constant = |call: &str| template(&format!("c := input.review.object.spec.containers[_]\n  {call}"));
     rule("AP012", &constant("startswith(c.image, \"a.io\")"), "a.io/", &constant("startswith(c.image, \"a.io/\")"));
     rule("AP012", &constant("endswith(c.image, \"latest\")"), "/latest", &constant("endswith(c.image, \":latest\")"));
