@@ -24,10 +24,18 @@ const DIFF: [&str; 13] = [
     "--end-of-options",
 ];
 
+/// The root of the repository that the working directory is in, without asking `git`.
+pub(super) fn root() -> Option<PathBuf> {
+    let directory = std::env::current_dir().ok()?;
+    directory.ancestors().find(|one| one.join(".git").exists()).map(Path::to_owned)
+}
+
 /// The files of the repository that the working directory is in.
 #[derive(Debug)]
 pub(super) struct Changed {
     tracked: HashSet<PathBuf>,
+    /// Files that `git` is not told to ignore.
+    untracked: HashSet<PathBuf>,
     changed: HashMap<PathBuf, FileChange>,
 }
 
@@ -51,9 +59,14 @@ impl Changed {
         let failed = |error| format!("--since {revision:?}: git failed: {error}");
         let diff = git(&top, &[&DIFF[..], &[commit.trim(), "--"]].concat()).map_err(failed)?;
         let tracked = git(&top, &["ls-files", "-z"]).map_err(failed)?;
-        let tracked = tracked.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+        let untracked = git(&top, &["ls-files", "-z", "--others", "--exclude-standard"]).map_err(failed)?;
+        let names = |list: &[u8]| -> HashSet<PathBuf> {
+            let names = list.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+            names.filter(|name| !name.is_empty()).map(|name| top.join(name)).collect()
+        };
         Ok(Self {
-            tracked: tracked.map(|name| top.join(name)).collect(),
+            tracked: names(&tracked),
+            untracked: names(&untracked),
             changed: parse_diff(&diff).into_iter().map(|(name, change)| (top.join(name), change)).collect(),
         })
     }
@@ -65,6 +78,16 @@ impl Changed {
             return FileChange::Whole;
         }
         self.changed.get(&path).cloned().unwrap_or(FileChange::Parts(Vec::new()))
+    }
+
+    /// The same for a file of policies: of those outside of the repository, and of ignored ones, nothing is known to have
+    /// changed.
+    pub(super) fn of_policy(&self, name: &str) -> FileChange {
+        let is_known = |path: PathBuf| self.tracked.contains(&path) || self.untracked.contains(&path);
+        match std::fs::canonicalize(name).is_ok_and(is_known) {
+            true => self.of_file(name),
+            false => FileChange::Parts(Vec::new()),
+        }
     }
 }
 

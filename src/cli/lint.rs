@@ -10,15 +10,17 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::git;
 use super::images::{Documents, ImageArguments};
 use crate::manifest::ReadOptions;
 use crate::workbench::bundle;
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::finding::Severity;
+use crate::workbench::lint::report::Places;
 use crate::workbench::lint::{Inputs, Manifest, Options, Report, lint};
 use cluster::ClusterArguments;
 use output::Output;
@@ -116,7 +118,11 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let options =
         Options { build: arguments.engine.build_options(), finds_fields, expands: !arguments.no_expand, today };
     let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.gvk())).count());
-    let mut report = lint(Inputs { policies, cluster, manifests }, options, &|| progress.step());
+    let directory = std::env::current_dir().context("failed to find the working directory")?;
+    let root = git::root();
+    let places = Places::new(&directory, root.as_deref());
+    let inputs = Inputs { policies, cluster, manifests, places: places.clone() };
+    let mut report = lint(inputs, options, &|| progress.step());
     progress.finish();
     let (theirs, mut ours): (Vec<_>, Vec<_>) =
         std::mem::take(&mut report.problems).into_iter().partition(ClusterArguments::is_of_cluster);
@@ -129,7 +135,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     for problem in &report.problems {
         anstream::eprintln!("error: {problem}");
     }
-    if let Err(message) = scope.apply(&mut report) {
+    if let Err(message) = scope.apply(&mut report, root.as_deref(), &places) {
         return Ok(bad_input(&message));
     }
     let fails_from = match arguments.fail_on {

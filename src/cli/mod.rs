@@ -133,10 +133,21 @@ fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
 }
 
 fn wrong_command_line(arguments: &[OsString]) -> ExitCode {
-    // What can be understood of it says which command was meant.
-    let understood = Arguments::command().ignore_errors(true).try_get_matches_from(arguments);
-    let is_lint = understood.is_ok_and(|understood| understood.subcommand_name() == Some("lint"));
-    ExitCode::from(if is_lint { lint::BAD_INPUT } else { 2 })
+    ExitCode::from(if names_lint(arguments) { lint::BAD_INPUT } else { 2 })
+}
+
+/// Whether the command of a line that is wrong somewhere is `lint`. clap does not say it of every mistake.
+fn names_lint(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            // The only flag before a command that has a value.
+            Some("--color") => drop(words.next()),
+            Some(flag) if flag.starts_with('-') => {}
+            command => return command == Some("lint"),
+        }
+    }
+    false
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no failure.

@@ -19,6 +19,7 @@ pub struct Document {
     position: Position,
     value: Arc<Value>,
     spans: Spans,
+    repeats_keys: bool,
     origin: Option<Arc<Origin>>,
 }
 
@@ -45,7 +46,8 @@ pub struct Located {
 impl Document {
     pub(super) fn new(source: Arc<Source>, value: Value, spans: Spans) -> Self {
         let position = spans.tree(&source).follow(&[]).map_or(Position::START, |step| step.node.span.start);
-        Self { source, position, value: Arc::new(value), spans, origin: None }
+        let repeats_keys = spans.tree(&source).repeats_keys();
+        Self { source, position, value: Arc::new(value), spans, repeats_keys, origin: None }
     }
 
     /// The text the document was read from.
@@ -61,6 +63,9 @@ impl Document {
     /// Keys that stand twice in one mapping, in the order of the text. `kubectl` takes the last and says nothing; the
     /// API server refuses such an object.
     pub fn repeated_keys(&self) -> Vec<RepeatedKey> {
+        if !self.repeats_keys {
+            return Vec::new();
+        }
         let repeated = self.spans.tree(&self.source).repeated_keys();
         let location = |span| self.source.location(span);
         let found = repeated.into_iter().map(|(path, first, again)| RepeatedKey {
@@ -69,6 +74,11 @@ impl Document {
             again: location(again),
         });
         found.collect()
+    }
+
+    /// Whether there are any.
+    pub fn repeats_keys(&self) -> bool {
+        self.repeats_keys
     }
 
     /// The document's first content: not the `---`, not a comment above it.

@@ -3,7 +3,7 @@
 //! The tree has the document's shape as written: an alias is a node that points at the anchored node, and a merged
 //! key (`<<`) points at the value it was merged from. So a path through either leads to the line that has to be edited.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::source::{Position, Span};
@@ -18,6 +18,9 @@ pub struct SpanTree {
     nodes: Arc<[Node]>,
     root: NodeId,
 }
+
+/// In mappings of up to so many entries, repeated keys are found by comparing each with each.
+const SMALL: usize = 16;
 
 /// How far a path leads into a [`SpanTree`].
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +135,23 @@ impl SpanTree {
             Content::Alias(target) => self.node(target).unwrap_or(node),
             _ => node,
         }
+    }
+
+    /// Whether some key stands twice in one mapping.
+    pub(super) fn repeats_keys(&self) -> bool {
+        let is_repeated = |(index, entry): (usize, &Entry), entries: &[Entry]| {
+            entries.iter().take(index).any(|earlier| earlier.key == entry.key && !earlier.is_merged)
+        };
+        self.nodes.iter().any(|node| match &node.content {
+            Content::Mapping(entries) if entries.len() <= SMALL => {
+                entries.iter().enumerate().any(|one| !one.1.is_merged && is_repeated(one, entries))
+            }
+            Content::Mapping(entries) => {
+                let mut seen = HashSet::new();
+                entries.iter().any(|entry| !entry.is_merged && !seen.insert(&entry.key))
+            }
+            Content::Sequence(_) | Content::Scalar { .. } | Content::Alias(_) => false,
+        })
     }
 
     /// Keys that stand twice in one mapping: the field, the key, the key again; in the order of the text.

@@ -173,6 +173,50 @@ fn names_may_be_anything_and_directories_are_where_they_are() {
 }
 
 #[test]
+fn what_changed_policies_find_counts_everywhere() {
+    let repository = Repository::new();
+    let template = POLICIES.split("---").next().unwrap();
+    let owners = template.replace("k8slatest", "k8sowner").replace("K8sLatest", "K8sOwner");
+    let constraint = |kind: &str, spec: &str| {
+        let head = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: ";
+        format!("---\n{head}{kind}\nmetadata: {{name: one}}\nspec: {{{spec}}}\n")
+    };
+    let write = |template: &str, spec: &str| {
+        let first = format!("{template}{}", constraint("K8sLatest", spec));
+        repository.write("policies/all.yaml", &format!("{first}---\n{owners}{}", constraint("K8sOwner", "")));
+    };
+    let check = |expected: usize, told: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_admit"));
+        command
+            .current_dir(repository.root())
+            .args(["lint", "apps", "-p", "policies", "--since", "HEAD", "-o", "json"]);
+        let output = command.output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(expected), "{stderr}");
+        assert_eq!((stderr.as_str(), output.status.code()), (told, Some(i32::from(expected > 0))));
+    };
+    let told =
+        |name: &str| format!("note: changed since HEAD: {name}; what they find in unchanged lines is told, too\n");
+    repository.write("apps/a.yaml", &pod("a", &["one"]));
+    write(template, "");
+    repository.commit();
+    check(0, "");
+    write(template, "match: {namespaces: [\"*\"]}");
+    check(1, &told("K8sLatest/one"));
+    write(&template.replace("msg := image", "msg := concat(\" \", [\"no\", image])"), "");
+    check(1, &told("K8sLatest"));
+    write(&format!("# Only words.\n{template}"), "");
+    check(0, "");
+    repository.commit();
+    repository.git(&["rm", "-q", "--cached", "policies/all.yaml"]);
+    check(2, &told("K8sLatest, K8sLatest/one, K8sOwner, K8sOwner/one"));
+    // What is not to be committed is not new.
+    repository.write(".gitignore", "/policies\n");
+    check(0, "");
+}
+
+#[test]
 fn what_cannot_be_asked_is_told() {
     let repository = Repository::new();
     repository.write("a.yaml", &pod("a", &["one"]));

@@ -11,6 +11,7 @@ mod http_send;
 mod images;
 mod inventory;
 mod joins;
+mod lint_bad_input;
 mod lint_since;
 mod matching;
 mod namespaces;

@@ -48,7 +48,7 @@ pub(super) fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: 
     while let Some(State { object, put, missed }) = states.pop_front() {
         for path in missed.iter().take(MAX_FIELDS) {
             if !put.is_empty() {
-                let mut values = guesses.for_missing(path).take(MAX_VALUES);
+                let mut values = guesses.for_missing(path, false).into_iter().take(MAX_VALUES);
                 let passes = |value: &Value| trials.effect(edit::with(&object, path, value.clone())) == Effect::Gone;
                 if let Some(value) = values.find(passes) {
                     return together(trials, put, (path.clone(), value));
@@ -82,7 +82,7 @@ fn pair(trials: &mut Trials<'_>, ends: &[End], others: &[FieldPath], guesses: &G
         for other in others.iter().filter(|other| !is_put(other)) {
             for stand_in in stand_ins() {
                 let Some(changed) = edit::with(object, other, stand_in.clone()) else { continue };
-                let mut values = guesses.for_missing(path).take(MAX_VALUES_OF_PAIR);
+                let mut values = guesses.for_missing(path, false).into_iter().take(MAX_VALUES_OF_PAIR);
                 let passes = |value: &Value| trials.effect(edit::with(&changed, path, value.clone())) == Effect::Gone;
                 if let Some(value) = values.find(passes) {
                     let put = [(other.clone(), stand_in)].into_iter().chain(put.iter().cloned()).collect();
@@ -123,7 +123,7 @@ fn together(trials: &mut Trials<'_>, mut put: Vec<(FieldPath, Value)>, last: (Fi
     let suspect = |(position, (path, _)): (usize, &(FieldPath, Value))| {
         // The first comes first.
         let weight = if position == 0 { values::LIKELY + 1 } else { values::LIKELY };
-        Suspect { path: path.clone(), is_missing: true, weight, passing: None }
+        Suspect { path: path.clone(), is_missing: true, weight, favour: 0, is_told: false, passing: None }
     };
     innermost.enumerate().map(suspect).collect()
 }

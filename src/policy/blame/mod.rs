@@ -17,7 +17,9 @@
 mod chain;
 mod edit;
 mod guesses;
+mod message;
 mod missing;
+mod offer;
 mod sample;
 mod stated;
 mod trials;
@@ -41,6 +43,10 @@ use trials::{Sightings, Trials};
 pub const MAX_EVALUATIONS: u32 = 400;
 /// How much less may speak for a field that has part in it.
 const RELATED: i32 = 2;
+/// How much the order of a policy's looking speaks for a field.
+const LAST: i32 = 1;
+/// How much less speaks for one that came before and that the message does not speak of.
+const BEFORE: i32 = 2;
 
 /// The field that a violation is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +102,17 @@ struct Suspect {
     /// Whether it is not there.
     is_missing: bool,
     weight: i32,
+    /// What else speaks for it or against it: when the policy came to it, and whether the message says how it should be.
+    favour: i32,
+    /// Whether the message shows or names it.
+    is_told: bool,
     passing: Option<Json>,
+}
+
+impl Suspect {
+    fn total(&self) -> i32 {
+        self.weight + self.favour
+    }
 }
 
 /// What a violation of this review is about. It must be one of this snapshot.
@@ -115,7 +131,7 @@ pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violatio
     };
     if let Some(path) = violation.details.as_ref().and_then(|details| stated::path(details, object)) {
         let is_missing = edit::at(object, &path).is_none();
-        let blame = settle(object, Suspect { is_missing, path, weight: 0, passing: None });
+        let blame = settle(object, Suspect { is_missing, path, weight: 0, favour: 0, is_told: false, passing: None });
         return (Blame { basis: Basis::Stated, ..blame }, 0);
     }
     if violation.constraint.program.reaches_out() {
@@ -134,8 +150,9 @@ fn try_out(trials: &mut Trials<'_>, violation: &Violation) -> Option<Blame> {
     prefer_what_is_there(&mut suspects);
     suspects.retain(|suspect| suspect.weight > 0);
     // The deepest, and of equals the first, so that the answer does not hang on the order of trials.
-    suspects
-        .sort_by_key(|suspect| (Reverse(suspect.weight), Reverse(suspect.path.segments().len()), suspect.path.clone()));
+    suspects.sort_by_key(|suspect| {
+        (Reverse(suspect.total()), Reverse(suspect.path.segments().len()), suspect.path.clone())
+    });
     let mut suspects = suspects.into_iter();
     let Some(first) = suspects.next() else {
         let named = values::only_one(object, &sightings, &violation.message);
@@ -150,12 +167,17 @@ fn try_out(trials: &mut Trials<'_>, violation: &Violation) -> Option<Blame> {
 /// Looks for suspects, from what is most often to blame to what rarely is, until there is a likely one.
 fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, violation: &Violation) -> Vec<Suspect> {
     let message = &violation.message;
-    let guesses = Guesses::new(violation, sightings, trials.old_object());
+    let guesses = Guesses::new(violation, sightings, trials.object(), trials.old_object());
     let mut suspects = values::suspects(trials, sightings, &guesses, message);
     let none_is = |weight: i32, suspects: &[Suspect]| suspects.iter().all(|suspect| suspect.weight < weight);
-    if none_is(values::CERTAIN, &suspects) {
-        suspects.extend(missing::suspects(trials, sightings, &guesses, message));
+    // What the message does not speak of may only be why the rule applies.
+    let is_certain = |suspect: &Suspect| suspect.weight >= values::CERTAIN && suspect.is_told;
+    let is_demanded = message::demands(message);
+    if !suspects.iter().any(is_certain) || is_demanded {
+        let is_doubt = !is_demanded && !none_is(values::CERTAIN, &suspects);
+        suspects.extend(missing::suspects(trials, sightings, &guesses, message, is_doubt));
     }
+    favour_what_came_last(&mut suspects, sightings);
     if none_is(values::LIKELY, &suspects) {
         suspects.extend(values::alike(trials, sightings, &guesses, message));
     }
@@ -171,14 +193,36 @@ fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, violation: &Violatio
     suspects
 }
 
+/// Rules say first what they are about and then what is wrong with it. So it is rather the last field that a policy came to,
+/// and what the message does not speak of is rather one of those before.
+fn favour_what_came_last(suspects: &mut Vec<Suspect>, sightings: &Sightings) {
+    // Messages show of all objects what they are; if nothing else is to blame, the object is.
+    let is_what_it_is = |one: &Suspect| one.path.segments().len() == 1 && values::is_identity(&one.path);
+    let is_other = |one: &Suspect| !is_what_it_is(one) && (one.is_told || !values::is_identity(&one.path));
+    suspects.retain(|one| one.weight >= values::LIKELY || is_other(one));
+    let likely = suspects.iter_mut().filter(|suspect| suspect.weight >= values::LIKELY);
+    let mut likely: Vec<(u32, &mut Suspect)> = likely.map(|one| (sightings.order(&one.path), one)).collect();
+    let Some(last) = likely.iter().map(|(order, _)| *order).max() else { return };
+    for (order, suspect) in &mut likely {
+        match (*order == last, suspect.is_told) {
+            (true, _) => suspect.favour += LAST,
+            (false, false) => suspect.favour -= BEFORE,
+            (false, true) => {}
+        }
+    }
+}
+
 /// A field of the same name as a missing one that is there, and is to blame as well: the missing one would override it.
 fn prefer_what_is_there(suspects: &mut [Suspect]) {
     let missing: Vec<(FieldPath, i32)> =
-        suspects.iter().filter(|one| one.is_missing).map(|one| (one.path.clone(), one.weight)).collect();
-    for there in suspects.iter_mut().filter(|one| !one.is_missing && one.weight >= values::LIKELY) {
+        suspects.iter().filter(|one| one.is_missing).map(|one| (one.path.clone(), one.total())).collect();
+    for there in suspects
+        .iter_mut()
+        .filter(|one| !one.is_missing && one.weight >= values::LIKELY && !values::is_identity(&one.path))
+    {
         let of_its_name = missing.iter().filter(|(path, _)| values::last_key(path) == values::last_key(&there.path));
         if let Some(most) = of_its_name.map(|(_, weight)| *weight).max() {
-            there.weight = there.weight.max(most + 1);
+            there.weight = there.weight.max(most + 1 - there.favour);
         }
     }
 }

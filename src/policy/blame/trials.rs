@@ -29,6 +29,8 @@ pub(super) struct Sightings {
     pub(super) touched: BTreeMap<FieldPath, Touch>,
     pub(super) iterated: BTreeSet<FieldPath>,
     pub(super) missed: BTreeSet<(FieldPath, String)>,
+    /// When each was touched or missed first.
+    order: BTreeMap<FieldPath, u32>,
 }
 
 /// Evaluations of one constraint.
@@ -83,9 +85,9 @@ impl<'a> Trials<'a> {
         MAX_EVALUATIONS - self.left.max(self.unused)
     }
 
-    /// Whether more than so many trials are left.
-    pub(super) fn has_more_than(&self, trials: u32) -> bool {
-        self.left > trials
+    /// How many trials are left.
+    pub(super) fn left(&self) -> u32 {
+        self.left
     }
 
     /// What the policy touches of an object. The first time, with the object as it is, that it says what it is said to:
@@ -156,7 +158,14 @@ impl Sightings {
         let touched = observer.touched().into_iter().filter_map(|(path, touch)| Some((in_object(&path)?, touch)));
         let missed = observer.missed().into_iter().filter_map(|(path, key)| Some((in_object(&path)?, key)));
         let iterated = observer.iterated().iter().filter_map(in_object).collect();
-        Self { touched: touched.collect(), iterated, missed: missed.collect() }
+        let order = observer.order().into_iter().filter_map(|(path, order)| Some((in_object(&path)?, order)));
+        Self { touched: touched.collect(), iterated, missed: missed.collect(), order: order.collect() }
+    }
+
+    /// When the policy came to this field for the first time, or to the deepest of what is around it.
+    pub(super) fn order(&self, path: &FieldPath) -> u32 {
+        let mut around = std::iter::successors(Some(path.clone()), FieldPath::parent);
+        around.find_map(|path| self.order.get(&path).copied()).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,9 @@ use crate::model::object::{FieldPath, Segment};
 use crate::model::value::Value;
 use crate::policy::engine::Touch;
 
-use super::guesses::{Guesses, mentions, shows};
+use super::guesses::Guesses;
+use super::message::{demands, mentions, names, shows};
+use super::offer::offer;
 use super::trials::{Effect, Sightings, Trials};
 use super::{Suspect, edit};
 
@@ -21,6 +23,9 @@ const REPLACED: i32 = 5;
 const REWORDED: i32 = 3;
 const VALUE_SHOWN: i32 = 2;
 const KEY_NAMED: i32 = 2;
+const PARENT_NAMED: i32 = 2;
+/// The message names it and says how it should be.
+const DEMANDED: i32 = 4;
 /// What a field says of identity is more often shown by messages, and asked to leave objects alone, than meant.
 const IDENTITY: i32 = -6;
 const KIND: i32 = -1;
@@ -44,9 +49,14 @@ pub(super) fn suspects(
     message: &str,
 ) -> Vec<Suspect> {
     let object = trials.object();
+    let names = names_of(object, sightings);
+    let is_demanded = demands(message);
     let mut suspects: Vec<Suspect> = Vec::new();
     for (path, value) in fields(object, sightings, message) {
-        let (is_shown, is_named) = (is_shown(value, message), is_named(path, message));
+        let is_shown = is_shown(value, message) && !is_part_of_another(path, value, message);
+        // A message shows whom it is about, and other fields may have the same words.
+        let is_shown = is_shown && (is_identity(path) || !names.contains(&value));
+        let is_named = is_named(path, message);
         let is_other = !is_shown && !is_named && suspects.iter().any(|suspect| suspect.weight >= CERTAIN);
         let most = if is_other { MAX_INSTEAD_OF_OTHERS } else { MAX_INSTEAD };
         let removed = trials.effect(edit::without(object, path));
@@ -62,14 +72,38 @@ pub(super) fn suspects(
             (is_reworded, REWORDED),
             (is_shown, VALUE_SHOWN),
             (is_named, KEY_NAMED),
+            (is_parent_named(path, message), PARENT_NAMED),
             (is_identity(path), IDENTITY),
             (matches!(path.segments().last(), Some(Segment::Key(key)) if key == "kind"), KIND),
         ];
         let weight = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
-        let passing = passing.and_then(|value| guesses.offered(path, &value));
-        suspects.push(Suspect { path: path.clone(), is_missing: false, weight, passing });
+        let passing = passing.and_then(|value| offer(trials, guesses, object, (path, &value), false));
+        let is_told = is_shown || is_named;
+        let favour = if is_named && is_demanded { DEMANDED } else { 0 };
+        suspects.push(Suspect { path: path.clone(), is_missing: false, weight, favour, is_told, passing });
     }
+    prefer_what_is_within(object, &mut suspects);
     suspects
+}
+
+/// What is around a field that is to blame goes with it: it is not more to blame.
+fn prefer_what_is_within(object: &Value, suspects: &mut [Suspect]) {
+    let all: Vec<(FieldPath, i32)> = suspects.iter().map(|one| (one.path.clone(), one.weight)).collect();
+    let is_collection = |one: &&mut Suspect| edit::at(object, &one.path).is_some_and(Value::is_collection);
+    for suspect in suspects.iter_mut().filter(is_collection) {
+        let is_within = |(path, _): &&(FieldPath, i32)| {
+            *path != suspect.path && path.segments().starts_with(suspect.path.segments()) && !is_identity(path)
+        };
+        if let Some(most) = all.iter().filter(is_within).map(|(_, weight)| *weight).max() {
+            suspect.weight = suspect.weight.min(most);
+        }
+    }
+}
+
+/// The names of the object and its containers.
+fn names_of<'s>(object: &'s Value, sightings: &'s Sightings) -> Vec<&'s Value> {
+    let paths = sightings.touched.keys().filter(|path| is_identity(path) && last_key(path) == Some("name"));
+    paths.filter_map(|path| edit::at(object, path)).collect()
 }
 
 /// What is tested, in the order of paths; what messages show or name comes first.
@@ -84,15 +118,32 @@ fn fields<'s>(object: &'s Value, sightings: &'s Sightings, message: &str) -> Vec
 
 fn is_shown(value: &Value, message: &str) -> bool {
     match value {
-        Value::String(text) => mentions(message, text),
+        Value::String(text) => mentions(message, text) || flag(text).is_some_and(|flag| mentions(message, flag)),
         Value::Number(number) => shows(message, &number.to_string()),
         Value::Bool(boolean) => mentions(message, &boolean.to_string()),
         _ => false,
     }
 }
 
+/// The name of a flag with its value.
+fn flag(text: &str) -> Option<&str> {
+    text.split_once('=').map(|(flag, _)| flag).filter(|flag| flag.starts_with('-'))
+}
+
 fn is_named(path: &FieldPath, message: &str) -> bool {
-    last_key(path).is_some_and(|key| mentions(message, key))
+    last_key(path).is_some_and(|key| names(message, key))
+}
+
+/// Whether what the field is in is named: the requests, of which one is wrong.
+pub(super) fn is_parent_named(path: &FieldPath, message: &str) -> bool {
+    matches!(path.parent().as_ref().and_then(|parent| parent.segments().last()),
+        Some(Segment::Key(key)) if names(message, key) || key.strip_suffix('s').is_some_and(|one| mentions(message, one)))
+}
+
+/// Whether a message has the API version only as part of another: `v1` in `example.com/v1`.
+fn is_part_of_another(path: &FieldPath, value: &Value, message: &str) -> bool {
+    let is_version = *path == FieldPath::from(["apiVersion"]);
+    is_version && value.as_str().is_some_and(|version| message.contains(&format!("/{version}")))
 }
 
 /// The name of a field; of an element, that of its list.
@@ -131,13 +182,15 @@ pub(super) fn alike(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Gu
     let mut suspects = Vec::new();
     for group in groups.values().filter(|group| group.len() > 1).take(MAX_GROUPS) {
         let Some((new, causes)) = causes_of_group(trials, group, guesses) else { continue };
+        let is_alone = causes.len() == 1;
         for path in causes {
             let is_shown = edit::at(object, &path).is_some_and(|value| is_shown(value, message));
             let weights = [(new.is_some(), REPLACED), (new.is_none(), REMOVED), (is_shown, VALUE_SHOWN)];
             let weight: i32 = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
             let weight = weight + if is_named(&path, message) { KEY_NAMED } else { 0 };
-            let passing = new.as_ref().and_then(|value| guesses.offered(&path, value));
-            suspects.push(Suspect { path, is_missing: false, weight, passing });
+            let passing = new.as_ref().filter(|_| is_alone);
+            let passing = passing.and_then(|value| offer(trials, guesses, object, (&path, value), false));
+            suspects.push(Suspect { path, is_missing: false, weight, favour: 0, is_told: true, passing });
         }
     }
     suspects
@@ -183,7 +236,7 @@ fn causes_of_group(
 /// tests only then included; then each is given back that the violation does not come back with.
 pub(super) fn together(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
     let found = [false, true].iter().find_map(|is_switching| neutralise(trials, sightings, *is_switching));
-    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, passing: None };
+    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, favour: 0, is_told: false, passing: None };
     found.into_iter().flatten().map(suspect).collect()
 }
 
@@ -247,7 +300,7 @@ pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings, message: 
     });
     let elements: Vec<FieldPath> = elements.filter(|path| !is_identity(path)).take(MAX_FIELDS).collect();
     let gone = elements.into_iter().filter(|path| trials.effect(edit::without(object, path)) == Effect::Gone);
-    let suspect = |path| Suspect { path, is_missing: false, weight: 1, passing: None };
+    let suspect = |path| Suspect { path, is_missing: false, weight: 1, favour: 0, is_told: false, passing: None };
     gone.map(|path| suspect(shown_within(object, sightings, &path, message).unwrap_or(path))).collect()
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Precision};
 use super::fingerprint::identity;
+use super::report::Places;
 use super::{Report, finding};
 
 /// What this version writes and reads.
@@ -57,8 +58,8 @@ pub struct BaselineError {
 
 impl Baseline {
     /// All findings of a report.
-    pub fn of(report: &Report) -> Self {
-        let mut entries: Vec<Entry> = report.findings.iter().map(Entry::of).collect();
+    pub fn of(report: &Report, places: &Places) -> Self {
+        let mut entries: Vec<Entry> = report.findings.iter().map(|finding| Entry::of(finding, places)).collect();
         entries.sort();
         Self { entries }
     }
@@ -104,9 +105,11 @@ impl Baseline {
 
     /// Takes what is known out of a report. Entries of files that were not looked at are not gone, unless `is_gone` says
     /// that the file is.
-    pub fn apply(&self, report: &mut Report, is_gone: &dyn Fn(&str) -> bool) {
+    pub fn apply(&self, report: &mut Report, places: &Places, is_gone: &dyn Fn(&str) -> bool) {
         let known = self.matches(&report.findings);
-        let files: HashSet<&str> = report.read.iter().map(|one| one.source().name().as_ref()).collect();
+        let names: HashSet<&str> = report.read.iter().map(|one| one.source().name().as_ref()).collect();
+        // Older baselines have files by the names that they were given.
+        let files: HashSet<String> = names.iter().flat_map(|name| [places.path(name), (*name).to_owned()]).collect();
         let used: HashSet<usize> = known.iter().flatten().copied().collect();
         let unused = self.entries.iter().enumerate().filter(|(index, _)| !used.contains(index));
         let gone = unused.filter(|(_, entry)| files.contains(entry.file.as_str()) || is_gone(&entry.file)).count();
@@ -141,11 +144,11 @@ impl Baseline {
 }
 
 impl Entry {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &Finding, places: &Places) -> Self {
         let finding::Rule { id, constraint, .. } = finding.rule.as_ref();
         let slash = if constraint.is_empty() { "" } else { "/" };
         Self {
-            file: finding.place.location.file.as_ref().to_owned(),
+            file: places.path(&finding.place.location.file),
             object: finding.object.to_string(),
             rule: format!("{id}{slash}{constraint}"),
             field: finding.missing.as_ref().unwrap_or(&finding.field).to_string(),

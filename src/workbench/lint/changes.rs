@@ -1,6 +1,6 @@
 //! Findings in lines that have changed: what a diff says of them. Deliberately absent: where the diff comes from (`cli`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Report;
@@ -8,6 +8,7 @@ use super::finding::{Finding, Precision};
 use super::manifest::Manifest;
 use crate::manifest::{Document, Location};
 use crate::model::object::{FieldPath, ObjectKey};
+use crate::workbench::bundle::{self, BundledObject};
 
 /// What has changed in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +30,54 @@ pub struct Hunk {
     pub removes: bool,
 }
 
-/// Takes findings out of a report that are in lines as they were. `change` knows the files by their names in findings.
+/// Policies that have changed, or their templates: by kind, or by kind and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedPolicies(BTreeSet<(String, Option<String>)>);
+
+impl ChangedPolicies {
+    /// Those among the objects of a report that stand in lines that `change` knows as changed.
+    pub fn of(report: &Report, change: &dyn Fn(&str) -> FileChange) -> Self {
+        let is_changed = |one: &&BundledObject| match change(one.document.source().name()) {
+            FileChange::Whole => true,
+            FileChange::Parts(hunks) => {
+                let extent = one.document.locate(&FieldPath::root()).location;
+                hunks.iter().any(|hunk| hunk.touches(&extent))
+            }
+        };
+        let policies = report.read.iter().filter_map(Manifest::whole);
+        let policies = policies.filter(|one| bundle::is_policy(one.object.gvk())).filter(is_changed);
+        let names = policies.filter_map(|one| match one.object.gvk().kind.as_str() {
+            "ConstraintTemplate" => {
+                let kind = one.object.field(&["spec", "crd", "spec", "names", "kind"])?.as_str()?;
+                Some((kind.to_owned(), None))
+            }
+            kind => Some((kind.to_owned(), Some(one.object.name().to_owned()))),
+        });
+        Self(names.collect())
+    }
+
+    /// `K8sRequiredLabels, K8sAllowedRepos/approved`; nothing when none has changed.
+    pub fn names(&self) -> Option<String> {
+        let name = |(kind, name): &(String, Option<String>)| match name {
+            Some(name) => format!("{kind}/{name}"),
+            None => kind.clone(),
+        };
+        (!self.0.is_empty()).then(|| self.0.iter().map(name).collect::<Vec<_>>().join(", "))
+    }
+
+    fn has(&self, finding: &Finding) -> bool {
+        let (kind, name) = (&finding.rule.id, &finding.rule.constraint);
+        let is_meant = |name: Option<String>| self.0.contains(&(kind.clone(), name));
+        !name.is_empty() && (is_meant(None) || is_meant(Some(name.clone())))
+    }
+}
+
+/// Takes findings out of a report that are in lines as they were, and of policies as they were. `change` knows the files by
+/// their names in findings.
 ///
 /// Something that is missing counts as changed where lines were taken out around it, too; and where only the object is
 /// known, all of the object counts.
-pub fn apply(report: &mut Report, change: &dyn Fn(&str) -> FileChange) {
+pub fn apply(report: &mut Report, policies: &ChangedPolicies, change: &dyn Fn(&str) -> FileChange) {
     let mut changes: HashMap<Arc<str>, FileChange> = HashMap::new();
     let manifests: HashMap<(ObjectKey, &str), &Manifest> =
         report.read.iter().map(|one| ((one.key(), one.source().name().as_ref()), one)).collect();
@@ -49,7 +93,8 @@ pub fn apply(report: &mut Report, change: &dyn Fn(&str) -> FileChange) {
         of(&finding.place.location).meets(finding, opened.as_ref().map(|opened| opened.document.as_ref()))
             || finding.related.iter().any(|place| of(&place.location).changes(&place.location))
     };
-    let changed: Vec<bool> = report.findings.iter().map(&mut is_changed).collect();
+    let changed: Vec<bool> =
+        report.findings.iter().map(|finding| policies.has(finding) || is_changed(finding)).collect();
     let mut changed = changed.into_iter();
     let before = report.findings.len();
     report.findings.retain(|_| changed.next().unwrap_or(true));

@@ -100,6 +100,8 @@ pub struct Finding {
     pub missing: Option<FieldPath>,
     /// A value with which this finding goes away.
     pub passing: Option<Json>,
+    /// What to do, in the words of a rule of lint's own.
+    pub advice: Option<String>,
     /// Other fields that have part in it.
     pub related: Vec<Place>,
     /// What the object would create, when that is what breaks the rule: `Pod`.
@@ -126,10 +128,9 @@ impl Finding {
 
     /// What to do, as far as it is known.
     pub fn help(&self) -> Option<String> {
-        let shown = |value: &Json| match value {
-            Json::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        if let Some(advice) = &self.advice {
+            return Some(advice.clone());
+        }
         match (&self.missing, &self.passing) {
             (Some(missing), Some(value)) => Some(format!("add {missing}, for example {}", shown(value))),
             (Some(missing), None) => Some(format!("add {missing}")),
@@ -137,4 +138,18 @@ impl Finding {
             (None, None) => None,
         }
     }
+}
+
+/// As one would write it in YAML: texts as they are, unless they would be read as something else.
+fn shown(value: &Json) -> String {
+    match value {
+        Json::String(text) if is_plain(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "~", "y"];
+    let is_word = WORDS.contains(&text.to_lowercase().as_str());
+    !text.is_empty() && text.trim() == text && !is_word && text.parse::<f64>().is_err()
 }

@@ -10,23 +10,29 @@ use serde_json::Value;
 
 use super::finding::Finding;
 use super::manifest::Manifest;
+use super::report::Places;
 use crate::model::object::{FieldPath, ObjectKey, Segment};
 use crate::workbench::bundle::BundledObject;
 
 /// By what the items of Kubernetes' lists are told apart, the most telling first.
 const NAMES: [&str; 5] = ["name", "key", "mountPath", "containerPort", "host"];
 
-/// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order in which they come.
-pub(super) fn assign(findings: &mut [Finding], read: &[Manifest]) {
+/// Gives each finding its fingerprint. Findings that are otherwise the same are numbered in the order of their files, by the
+/// names that these have for `places`, and of lines.
+pub(super) fn assign(findings: &mut [Finding], read: &[Manifest], places: &Places) {
     // Only items of lists have names.
     let is_in_list = |finding: &Finding| path(finding).segments().iter().any(|one| matches!(one, Segment::Index(_)));
     let read = if findings.iter().any(is_in_list) { read } else { &[] };
     let manifests: HashMap<(ObjectKey, &str), &Manifest> =
         read.iter().map(|one| ((one.key(), one.source().name().as_ref()), one)).collect();
+    let mut ordered: Vec<(String, &mut Finding)> =
+        findings.iter_mut().map(|finding| (places.path(&finding.place.location.file), finding)).collect();
+    // Within a file, findings stay in their order.
+    ordered.sort_by(|(one, _), (other, _)| one.cmp(other));
     // Findings of one object follow each other.
     let mut last: Option<(&Manifest, Option<BundledObject>)> = None;
     let mut seen: HashMap<String, u32> = HashMap::new();
-    for finding in findings {
+    for (_, finding) in ordered {
         let manifest = manifests.get(&(finding.object.clone(), finding.place.location.file.as_ref())).copied();
         let manifest = manifest.filter(|_| is_in_list(finding));
         if let Some(manifest) = manifest.filter(|one| last.as_ref().is_none_or(|last| !std::ptr::eq(last.0, *one))) {
@@ -52,7 +58,10 @@ fn path(finding: &Finding) -> &FieldPath {
 fn base(finding: &Finding, value: Option<&Value>) -> String {
     let object = finding.object.to_string();
     let implied = finding.implied.as_deref().unwrap_or_default();
-    let identity = hash(&[&finding.rule.id, &finding.rule.constraint, &object, implied, &finding.message]);
+    // Advice was a part of messages once, and baselines are older.
+    let advice = finding.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+    let words = format!("{}{advice}", finding.message);
+    let identity = hash(&[&finding.rule.id, &finding.rule.constraint, &object, implied, &words]);
     let steps = steps(path(finding), value);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     // 32 bits are enough to tell apart the fields of one object.

@@ -36,7 +36,7 @@ struct Packed {
 impl Manifest {
     /// Packs what may be.
     pub fn new(bundled: BundledObject) -> Self {
-        if !may_wait(&bundled.object) {
+        if bundled.document.repeats_keys() || !may_wait(&bundled.object) {
             return Self(Kept::Whole(bundled));
         }
         let key = bundled.object.key();

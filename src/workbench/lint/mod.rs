@@ -41,6 +41,7 @@ use ignore::Ignores;
 use judge::Judge;
 pub use left_out::LeftOut;
 pub use manifest::Manifest;
+use report::Places;
 use rules_of_policies::Rules;
 
 /// What lint works on.
@@ -52,6 +53,8 @@ pub struct Inputs {
     pub cluster: Option<Cluster>,
     /// What is judged. All of it is inventory, too.
     pub manifests: Vec<Manifest>,
+    /// By which names files are the same, however they were named.
+    pub places: Places,
 }
 
 /// A cluster, as far as it counts for a verdict.
@@ -128,7 +131,7 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
 }
 
 fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
-    let Inputs { policies, cluster, manifests } = inputs;
+    let Inputs { policies, cluster, manifests, places } = inputs;
     let mut findings = rules::check(&whole(&policies), &whole(&manifests), options.build.compile.access);
     // Who lints manifests has seldom written the policies: these are linted where they are what is linted.
     let linted: HashSet<&str> = manifests.iter().map(|one| one.source().name().as_ref()).collect();
@@ -167,7 +170,7 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let rules = rules.with_own(&findings);
     let judged = manifests.iter().map(|one| Judged::of(one)).collect();
     let mut report = Report { findings, problems, rules, objects: manifests.len(), judged, ..Report::default() };
-    finish(&mut report, read, &ignores, options.today);
+    finish(&mut report, read, &ignores, &places, options.today);
     report
 }
 
@@ -186,14 +189,14 @@ fn referents(read: &[Manifest]) -> Vec<BundledObject> {
 }
 
 /// Orders and numbers findings, and takes out what comments ignore.
-fn finish(report: &mut Report, read: Vec<Manifest>, ignores: &Ignores, today: jiff::civil::Date) {
+fn finish(report: &mut Report, read: Vec<Manifest>, ignores: &Ignores, places: &Places, today: jiff::civil::Date) {
     let sort = |findings: &mut Vec<Finding>| findings.sort_by(|one, other| one.order().cmp(&other.order()));
     let findings = &mut report.findings;
     sort(findings);
     // Before anything is taken out, which would change the numbers of others.
-    fingerprint::assign(findings, &read);
+    fingerprint::assign(findings, &read, places);
     let (ignored, mut about_ignores) = ignores.apply(findings, &report.rules, today);
-    fingerprint::assign(&mut about_ignores, &read);
+    fingerprint::assign(&mut about_ignores, &read, places);
     findings.append(&mut about_ignores);
     sort(findings);
     report.left_out.ignored = ignored;

@@ -170,6 +170,7 @@ impl Ignore {
             field: FieldPath::root(),
             missing: None,
             passing: None,
+            advice: None,
             related: Vec::new(),
             implied: None,
             rendered_from: None,

@@ -39,6 +39,8 @@ pub(super) struct Policies<'a> {
     pub(super) excluded: Vec<Wildcard>,
     /// Kinds of custom resources that are defined among the inputs: group, kind, whether namespaced.
     pub(super) custom: Vec<(String, String, bool)>,
+    /// Everything that is linted, of whatever kind.
+    pub(super) objects: Vec<&'a BundledObject>,
 }
 
 /// A template that can be used.
@@ -81,6 +83,7 @@ impl<'a> Policies<'a> {
         let all = policies.iter().map(|one| (*one, false)).chain(subjects.iter().map(|one| (*one, true)));
         for (bundled, is_subject) in all {
             read.add(bundled, is_subject, access);
+            read.objects.extend(is_subject.then_some(bundled));
         }
         read
     }

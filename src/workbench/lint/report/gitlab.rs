@@ -45,7 +45,7 @@ fn problem(index: usize, problem: &Diagnostic, places: &Places) -> Value {
         "check_name": "input",
         "description": format!("cannot be used: {}{help}", problem.message),
         "categories": ["Bug Risk"],
-        "fingerprint": format!("input-{index}-{}", problem.place),
+        "fingerprint": format!("input-{index}-{}", places.path(place.file)),
         "severity": "blocker",
         "location": {
             "path": places.path(place.file),

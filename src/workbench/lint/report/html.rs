@@ -171,7 +171,8 @@ fn rules(page: &mut String, report: &Report) {
     }
     let _ = write!(page, "<details>\n<summary>{} in force</summary>\n<dl>\n", counted(report.rules.len(), "rule"));
     for rule in &report.rules {
-        let name = format!("{}/{}", rule.id, rule.constraint);
+        let is_own = rule.constraint.is_empty();
+        let name = if is_own { rule.id.clone() } else { format!("{}/{}", rule.id, rule.constraint) };
         let about = rule.description.as_ref().or(rule.title.as_ref()).map(|about| escape(about)).unwrap_or_default();
         let _ = writeln!(page, "<dt>{}</dt><dd>{about}</dd>", linked(rule, &name));
     }

@@ -10,7 +10,7 @@ use crate::workbench::diagnostic::Diagnostic;
 const STDIN: &str = "<stdin>";
 
 /// Where names of files start, and where those in reports shall start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Places {
     directory: PathBuf,
     root: PathBuf,
@@ -55,7 +55,7 @@ impl Places {
     }
 
     /// The path, or the name of what has no path.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(in crate::workbench::lint) fn path(&self, name: &str) -> String {
         match self.file(name) {
             File::Inside(path) | File::Outside(path) => path,
             File::Nameless => name.to_owned(),

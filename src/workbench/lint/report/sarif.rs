@@ -16,6 +16,7 @@ use crate::manifest::Location;
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::Report;
 use crate::workbench::lint::finding::{Finding, Place, Precision, Rule};
+use crate::workbench::lint::rules;
 
 /// More results GitHub refuses, with the whole file. Of these it shows 5,000, the worst first.
 pub(super) const MAX_RESULTS: usize = 25_000;
@@ -95,8 +96,10 @@ fn descriptor(id: &str, rules: &[&Rule]) -> Value {
     let short = title.map_or_else(|| format!("Policy {id}"), str::to_owned);
     let full = description.map_or_else(|| short.clone(), str::to_owned);
     let by = if constraints.is_empty() { String::new() } else { format!("Constraints: {}", constraints.join(", ")) };
-    let mut help = vec![full.clone()];
-    let mut markdown = vec![super::markdown::escape(&full)];
+    // Rules of lint's own have a page, in Markdown; what others say of themselves is words.
+    let page = rules::find(id).filter(|_| constraints.is_empty()).map(|rule| rule.page.to_owned());
+    let mut help = vec![page.clone().unwrap_or_else(|| full.clone())];
+    let mut markdown = vec![page.unwrap_or_else(|| super::markdown::escape(&full))];
     if !by.is_empty() {
         markdown.push(super::markdown::escape(&by));
         help.push(by);

@@ -47,6 +47,7 @@ fn finding(file: &str, words: &str, severity: Severity) -> Finding {
         field: FieldPath::root().key(words),
         missing: None,
         passing: Some(json!(words)),
+        advice: None,
         implied: Some(words.to_owned()),
         rendered_from: None,
         fingerprint: format!("{severity:?}"),

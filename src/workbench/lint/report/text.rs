@@ -10,6 +10,7 @@ use super::Look;
 use super::groups::{SEVERITIES, counted};
 use crate::workbench::lint::Report;
 use crate::workbench::lint::finding::{Finding, Place, Precision, Severity};
+use crate::workbench::lint::rules;
 
 /// Of a value of more lines, so many are marked.
 const MAX_LINES: u32 = 3;
@@ -105,7 +106,9 @@ fn policy(finding: &Finding) -> String {
     let name = if rule.constraint.is_empty() { &rule.id } else { &rule.constraint };
     let about = rule.title.as_ref().or(rule.description.as_ref());
     let about = about.map(|about| format!(": {about}")).unwrap_or_default();
-    let docs = rule.docs.as_ref().map(|docs| format!(" ({docs})")).unwrap_or_default();
+    let page = rules::find(&rule.id).filter(|_| rule.constraint.is_empty());
+    let page = page.map(|page| format!("`admit explain {}`", page.code));
+    let docs = rule.docs.clone().or(page).map(|docs| format!(" ({docs})")).unwrap_or_default();
     format!("{name}{about}{docs}")
 }
 

@@ -61,7 +61,7 @@ fn judge(constraint: &Constraint<'_>, findings: &mut Findings<'_>) {
         (action, Some(list)) if !list.is_empty() => {
             let action = action.unwrap_or("deny");
             let message =
-                format!("scopedEnforcementActions has no effect with enforcementAction {action}; it takes scoped");
+                format!("scopedEnforcementActions has no effect with enforcementAction {action}\nit takes scoped");
             findings.key(constraint.bundled, &at, message);
         }
         _ => {}

@@ -96,7 +96,7 @@ fn value(place: &[Step], text: &Arc<str>) -> Option<String> {
             let meant = |kind: &&kinds::Kind| kind.plural == &**text || kind.kind.eq_ignore_ascii_case(text);
             let is_kind = kinds::all().iter().any(|kind| kind.kind == &**text);
             let meant = kinds::all().iter().find(meant).filter(|_| !is_kind)?;
-            Some(format!("there is no kind {text:?}; did you mean {}?", meant.kind))
+            Some(format!("there is no kind {text:?}\ndid you mean {}?", meant.kind))
         }
         _ => None,
     }

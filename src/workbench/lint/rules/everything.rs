@@ -37,7 +37,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
     }
     for constraint in policies.in_use().filter(|one| denies(one) && is_about_everything(one)) {
         let at = FieldPath::from(["spec", "match"]);
-        let message = "this denies objects of every kind in every namespace, those of kube-system included; name kinds, and \
+        let message = "this denies objects of every kind in every namespace, those of kube-system included\nname kinds, and \
                        put kube-system into excludedNamespaces";
         findings.key(constraint.bundled, &at, message);
     }

@@ -83,6 +83,6 @@ fn mistake(place: &[Step]) -> Option<String> {
     };
     let above = place.get(..place.len().saturating_sub(1)).unwrap_or_default();
     let help =
-        if instead.is_some() { did_you_mean(instead.as_deref()) } else { format!("; it has {}", known.join(", ")) };
+        if instead.is_some() { did_you_mean(instead.as_deref()) } else { format!("\nit has {}", known.join(", ")) };
     Some(format!("{} has no {written}, so this is never defined{help}", shown(above)))
 }

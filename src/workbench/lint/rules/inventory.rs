@@ -66,5 +66,5 @@ fn mistake(place: &[Step], policies: &Policies<'_>) -> Option<String> {
         return Some(format!("{kind} is {here}: its objects are below data.inventory.{there}"));
     }
     let looks_like_version = number.starts_with('v') && number.get(1..2).is_some_and(|it| it.parse::<u8>().is_ok());
-    (!looks_like_version).then(|| format!("{version} is no apiVersion; did you mean v1?"))
+    (!looks_like_version).then(|| format!("{version} is no apiVersion\ndid you mean v1?"))
 }

@@ -41,7 +41,7 @@ fn mistake(named: &NamedKind) -> Option<String> {
     if is_any || groups.iter().any(|group| !kinds::is_known_group(group)) {
         // Some custom resource may have any name; but kinds begin with capitals.
         let meant = kinds::all().iter().find(resource).filter(|one| one.kind != kind)?;
-        return Some(format!("{kind} is no kind; kinds are matched as they are written: did you mean {}?", meant.kind));
+        return Some(format!("{kind} is no kind; kinds are matched as they are written\ndid you mean {}?", meant.kind));
     }
     if groups.iter().any(|group| kinds::is_known(group, kind)) {
         return None;
@@ -50,7 +50,7 @@ fn mistake(named: &NamedKind) -> Option<String> {
     let found = format!("there is no kind {kind} in {}", in_groups.join(" or "));
     let elsewhere = kinds::all().iter().find(|one| one.kind == kind);
     if let Some(elsewhere) = elsewhere {
-        return Some(format!("{found}, so this matches nothing; {kind} is in {}", shown(elsewhere.group)));
+        return Some(format!("{found}, so this matches nothing\n{kind} is in {}", shown(elsewhere.group)));
     }
     if let Some(meant) = kinds::all().iter().find(resource) {
         return Some(format!(

@@ -20,6 +20,7 @@ mod prefixes;
 mod pruned;
 mod quantities;
 mod regexes;
+mod repeated_keys;
 mod skips;
 mod suites;
 mod synced;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use super::finding::{Finding, Place, Precision, Rule, Severity};
 use super::policies::flow::At;
 use super::policies::{Policies, Template};
-use crate::manifest::Location;
+use crate::manifest::{Location, RepeatedKey};
 use crate::model::object::FieldPath;
 use crate::policy::engine::BuiltinAccess;
 use crate::workbench::bundle::BundledObject;
@@ -56,7 +57,7 @@ pub struct PolicyRule {
 }
 
 /// All of them, by code.
-pub const RULES: [&PolicyRule; 23] = [
+pub const RULES: [&PolicyRule; 24] = [
     &input::RULE,
     &fields::RULE,
     &parameters::RULE,
@@ -80,6 +81,7 @@ pub const RULES: [&PolicyRule; 23] = [
     &quantities::RULE,
     &regexes::RULE,
     &actions::RULE,
+    &repeated_keys::RULE,
 ];
 
 /// The rule of a code or a name, in any case.
@@ -100,12 +102,7 @@ pub(super) fn check(policies: &[&BundledObject], subjects: &[&BundledObject], ac
     let read = Policies::read(policies, subjects, access);
     let mut all = Vec::new();
     for rule in RULES {
-        let shared = Rule {
-            id: rule.code.to_owned(),
-            title: Some(rule.name.to_owned()),
-            description: Some(rule.summary.to_owned()),
-            ..Rule::default()
-        };
+        let shared = Rule { id: rule.code.to_owned(), title: Some(rule.summary.to_owned()), ..Rule::default() };
         let mut findings = Findings { severity: rule.severity, rule: Arc::new(shared), all: &mut all };
         (rule.check)(&read, &mut findings);
     }
@@ -139,10 +136,26 @@ impl Findings<'_> {
         self.push(template.bundled, template.locate(at), source.main.path.clone(), message.into());
     }
 
+    /// A key that stands at two places.
+    fn repeated(&mut self, bundled: &BundledObject, key: &RepeatedKey, message: impl Into<String>) {
+        let before = self.all.len();
+        self.push(bundled, key.again.clone(), key.path.clone(), message.into());
+        let first = Place::of(&bundled.document, key.first.clone());
+        self.all.iter_mut().skip(before).for_each(|finding| finding.related.push(first.clone()));
+    }
+
+    /// What stands in a message behind the end of its line is what to do.
     fn push(&mut self, bundled: &BundledObject, location: Location, field: FieldPath, message: String) {
+        let (message, advice) = match message.split_once('\n') {
+            Some((message, advice)) => (message.to_owned(), Some(advice.to_owned())),
+            None => (message, None),
+        };
         let place = Place::of(&bundled.document, location);
         let is_same = |one: &Finding| {
-            one.message == message && one.place.location == place.location && one.rule.id == self.rule.id
+            one.message == message
+                && one.advice == advice
+                && one.place.location == place.location
+                && one.rule.id == self.rule.id
         };
         if self.all.iter().any(is_same) {
             return;
@@ -157,6 +170,7 @@ impl Findings<'_> {
             field,
             missing: None,
             passing: None,
+            advice,
             related: Vec::new(),
             implied: None,
             rendered_from: None,
@@ -165,9 +179,9 @@ impl Findings<'_> {
     }
 }
 
-/// `; did you mean x?`, when there is an x.
+/// `did you mean x?`, as what to do, when there is an x.
 fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    nearest.map(|name| format!("\ndid you mean {name}?")).unwrap_or_default()
 }
 
 /// `a, b and c`

@@ -82,7 +82,7 @@ impl Comparison {
         let example = if needs_end { format!("{text}x") } else { format!("x{text}") };
         let wanted = if needs_end { format!("{text}/") } else { format!("/{text}") };
         Some(format!(
-            "images that {name} with {text:?} may be {example:?}, too: let it {side} with /, as in {wanted:?}"
+            "images that {name} with {text:?} may be {example:?}, too\nlet it {side} with /, as in {wanted:?}"
         ))
     }
 }

@@ -31,7 +31,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
                 let is_equality = matches!(call.name.as_str(), "=" | "equal" | "neq") && is_text && !is_empty(other);
                 if is_order && other.constant != Some("number") || is_equality {
                     let path = shown(place.get(place.len().saturating_sub(3)..).unwrap_or_default());
-                    let message = format!("{path} is compared as it is written; read amounts with units.parse first");
+                    let message = format!("{path} is compared as it is written\nread amounts with units.parse first");
                     findings.code(template, &call.at, message);
                     break;
                 }

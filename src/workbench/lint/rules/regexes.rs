@@ -25,7 +25,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
                     for (at, value) in values(constraint, path) {
                         let Some(pattern) = value.as_str().filter(|pattern| is_loose(pattern)) else { continue };
                         let message =
-                            format!("pattern {pattern:?} matches in the middle of a value, too; ^ and $ tie it down");
+                            format!("pattern {pattern:?} matches in the middle of a value, too\n^ and $ tie it down");
                         findings.value(constraint.bundled, &at, message);
                     }
                 }

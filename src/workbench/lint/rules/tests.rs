@@ -1,6 +1,6 @@
 //! Each rule on a policy that it finds, and on one that it leaves alone.
 
-use super::check;
+use super::{Finding, check};
 use crate::policy::engine::BuiltinAccess;
 use crate::workbench::bundle::read_texts;
 
@@ -9,7 +9,11 @@ fn found(files: &[(&str, &str)]) -> Vec<String> {
     let (objects, problems) = read_texts(files);
     assert_eq!(problems, []);
     let findings = check(&[], &objects.iter().collect::<Vec<_>>(), BuiltinAccess::default());
-    findings.iter().map(|one| format!("{} {}", one.rule.id, one.message)).collect()
+    let shown = |one: &Finding| {
+        let advice = one.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+        format!("{} {}{advice}", one.rule.id, one.message)
+    };
+    findings.iter().map(shown).collect()
 }
 
 /// That the first text is found by the rule, in these words, and the second not.
@@ -196,7 +200,7 @@ fn containers_that_are_forgotten() {
 fn image_names() {
     let code = "c := input.review.object.spec.containers[_]\n  startswith(c.image, input.parameters.l[_])";
     let with = |repo: &str| template(code) + &constraint("one", &format!("parameters: {{l: [\"{repo}\"]}}"));
-    rule("AP012", &with("a.io/b"), "may be \"a.io/bx\", too: let it end with /", &with("a.io/b/"));
+    rule("AP012", &with("a.io/b"), "may be \"a.io/bx\", too; let it end with /", &with("a.io/b/"));
     let constant = |call: &str| template(&format!("c := input.review.object.spec.containers[_]\n  {call}"));
     rule("AP012", &constant("startswith(c.image, \"a.io\")"), "a.io/", &constant("startswith(c.image, \"a.io/\")"));
     rule("AP012", &constant("endswith(c.image, \"latest\")"), "/latest", &constant("endswith(c.image, \":latest\")"));

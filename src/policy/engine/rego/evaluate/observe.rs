@@ -26,7 +26,12 @@ pub struct Observer {
     by_identity: HashMap<usize, Vec<u32>>,
     touches: BTreeMap<u32, Touch>,
     iterated: BTreeSet<u32>,
-    missed: BTreeSet<(u32, String)>,
+    /// With the number of the touch that it was.
+    missed: BTreeMap<(u32, String), u32>,
+    /// Which touch was the first of each.
+    first: BTreeMap<u32, u32>,
+    /// So many touches there were.
+    count: u32,
 }
 
 #[derive(Debug)]
@@ -89,7 +94,13 @@ impl Observer {
 
     /// Mappings and the keys that were looked for and not found there.
     pub fn missed(&self) -> BTreeSet<(FieldPath, String)> {
-        self.missed.iter().map(|(number, key)| (self.path(*number), key.clone())).collect()
+        self.missed.keys().map(|(number, key)| (self.path(*number), key.clone())).collect()
+    }
+
+    /// When each was touched, or looked for in vain, for the first time: greater is later.
+    pub fn order(&self) -> BTreeMap<FieldPath, u32> {
+        let missed = self.missed.iter().map(|((number, key), order)| (self.path(*number).key(key), *order));
+        missed.chain(self.first.iter().map(|(number, order)| (self.path(*number), *order))).collect()
     }
 
     fn path(&self, mut number: u32) -> FieldPath {
@@ -105,7 +116,9 @@ impl Observer {
     }
 
     pub(super) fn touch(&mut self, value: &Value, touch: Touch) {
+        self.count = self.count.saturating_add(1);
         for number in self.by_identity.get(&identity(value)).into_iter().flatten() {
+            self.first.entry(*number).or_insert(self.count);
             let known = self.touches.entry(*number).or_insert(touch);
             *known = touch.max(*known);
         }
@@ -142,7 +155,9 @@ impl Observer {
             (Some(found), ..) => self.touch(found, Touch::Read),
             (None, Value::Object(_), Value::String(key)) => {
                 let Some(numbers) = self.by_identity.get(&identity(from)) else { return };
-                self.missed.extend(numbers.iter().map(|number| (*number, key.to_string())));
+                for number in numbers {
+                    self.missed.entry((*number, key.to_string())).or_insert(self.count);
+                }
             }
             _ => {}
         }
