@@ -15,9 +15,11 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::images::{Documents, ImageArguments};
+use super::packs::PackArguments;
 use crate::manifest::{self, ReadOptions};
 use crate::workbench::bundle::{self, BundledObject};
 use crate::workbench::diagnostic::Diagnostic;
+use crate::workbench::library;
 use crate::workbench::lint::finding::Severity;
 use crate::workbench::lint::{Inputs, Options, Report, lint};
 use cluster::ClusterArguments;
@@ -56,6 +58,8 @@ pub(super) struct LintArguments {
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
     #[command(flatten)]
+    packs: PackArguments,
+    #[command(flatten)]
     images: ImageArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -91,7 +95,9 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         return Ok(ExitCode::from(BAD_INPUT));
     }
     let mut problems = Vec::new();
-    let mut policies = read(&arguments.policies, &mut problems);
+    // First, so that a template of the same kind in a file counts.
+    let mut policies = bundle::read_objects(arguments.packs.documents()).0;
+    policies.append(&mut read(&arguments.policies, &mut problems));
     let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
         Ok(found) => found,
         Err(error) => {
@@ -103,8 +109,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut manifests = read(&arguments.paths, &mut problems);
     take(arguments.rendered.read(), &mut manifests, &mut problems);
     if let Some(missing) = missing(arguments, &policies, &manifests).filter(|_| problems.is_empty()) {
-        anstream::eprintln!("error: {missing}");
-        return Ok(ExitCode::from(BAD_INPUT));
+        return Ok(bad_input(&missing));
     }
     let scope = match arguments.scope.read() {
         Ok(scope) => scope,
@@ -164,18 +169,18 @@ fn take(read: Documents, objects: &mut Vec<BundledObject>, problems: &mut Vec<Di
 }
 
 /// What is not there to judge, or to judge by.
-fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[BundledObject]) -> Option<&'static str> {
+fn missing(arguments: &LintArguments, policies: &[BundledObject], manifests: &[BundledObject]) -> Option<String> {
     if arguments.paths.is_empty() && !arguments.rendered.is_asked() {
-        return Some(
-            "nothing to lint; name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize",
-        );
+        let help = "name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize";
+        return Some(format!("nothing to lint; {help}"));
     }
     let is_policy = |one: &BundledObject| bundle::is_policy(one.object.gvk());
     if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
-        return Some(
+        return Some(format!(
             "no policies; name files or directories of templates and constraints with --policies, an image with --image, \
-             or a cluster's with --cluster",
-        );
+             a cluster's with --cluster, or a pack that comes with admit with --pack: {}",
+            library::pack_names()
+        ));
     }
     None
 }

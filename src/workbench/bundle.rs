@@ -32,9 +32,20 @@ pub struct BundledObject {
 /// Reads files, directories and the input, and compiles what is a policy. Everything that is wrong is returned, the
 /// rest is usable.
 pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
+    load_beside(Vec::new(), paths, stdin, options)
+}
+
+/// The same beside documents that are known already. Of one object, what is read counts.
+pub fn load_beside(
+    mut known: Vec<Document>,
+    paths: &[PathBuf],
+    stdin: Option<&mut dyn Read>,
+    options: BuildOptions,
+) -> (Bundle, Vec<Diagnostic>) {
     let (documents, errors) = manifest::read(paths, stdin);
     let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
-    let (objects, mut problems) = read_objects(documents);
+    known.extend(documents);
+    let (objects, mut problems) = read_objects(known);
     diagnostics.append(&mut problems);
     let (bundle, mut problems) = assemble(objects, "", options);
     diagnostics.append(&mut problems);

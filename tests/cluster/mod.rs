@@ -5,6 +5,7 @@ mod containment;
 mod doctor;
 mod enforcement;
 mod environment;
+mod install;
 mod inventory;
 mod lifecycle;
 mod lint;
