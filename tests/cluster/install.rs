@@ -136,7 +136,8 @@ fn replaces_an_older_version(cluster: &Cluster, admit: &AdmitServer) {
     let arguments = ["apply", "--server-side", "--force-conflicts", "--field-manager=admit", "-f", "-"];
     environment.kubectl_as(User::Admin, &arguments, Some(&template.to_string())).checked();
     let crd = format!("crd/{RESOURCE}.constraints.gatekeeper.sh");
-    let has_parameter = || environment.kubectl(&["get", &crd, "-o", "json"]).checked().stdout.contains(PARAMETER);
+    let of_parameter = format!("\"{PARAMETER}\":");
+    let has_parameter = || environment.kubectl(&["get", &crd, "-o", "json"]).checked().stdout.contains(&of_parameter);
     assert!(wait_until(LATER, || !has_parameter()), "{}", admit.log());
 
     let (code, text) = cluster.install(&["--dry-run"]);

@@ -5,6 +5,7 @@
 
 mod action;
 mod apply;
+mod dropped;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

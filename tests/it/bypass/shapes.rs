@@ -1,6 +1,6 @@
 //! What a Pod may come as: in a request of some kind, or inside of something that makes Pods.
 
-use admit::model::api::EnforcementAction;
+use admit::model::api::{EnforcementAction, EnforcementPoint};
 use admit::model::object::Object;
 use admit::model::review::{AdmissionReview, Review};
 use admit::policy::evaluate::{EvalContext, validate};
@@ -21,6 +21,10 @@ pub(super) enum Shape {
     GenerateName,
     /// Of a Pod that was good.
     Update,
+    /// Of a Pod in which the changed container had another image from nowhere.
+    UpdateOfBad,
+    /// Of a Pod from before the policy: a label comes, the rest stays.
+    Relabel,
     /// `kubectl debug`: the changed container is new.
     EphemeralContainers,
     /// The same on a Pod that has ephemeral containers of the same flaw already.
@@ -32,13 +36,12 @@ pub(super) enum Shape {
 }
 
 /// Where each has its pod template.
-const WORKLOADS: [Shape; 11] = [
+const WORKLOADS: [Shape; 10] = [
     Shape::Workload("apps/v1", "Deployment", &["spec", "template"]),
     Shape::Workload("apps/v1", "StatefulSet", &["spec", "template"]),
     Shape::Workload("apps/v1", "DaemonSet", &["spec", "template"]),
     Shape::Workload("apps/v1", "ReplicaSet", &["spec", "template"]),
     Shape::Workload("v1", "ReplicationController", &["spec", "template"]),
-    Shape::Workload("v1", "PodTemplate", &["template"]),
     Shape::Workload("batch/v1", "Job", &["spec", "template"]),
     Shape::Workload("batch/v1", "CronJob", &["spec", "jobTemplate", "spec", "template"]),
     Shape::Workload("argoproj.io/v1alpha1", "Rollout", &["spec", "template"]),
@@ -49,8 +52,10 @@ const WORKLOADS: [Shape; 11] = [
 impl Shape {
     /// In which a change must be seen, or must not do harm.
     pub(super) fn of(change: &Change, place: Place, expected: Expected) -> Vec<Self> {
-        if expected == Expected::MayGo {
-            return vec![Self::Delete];
+        match expected {
+            Expected::MayGo => return vec![Self::Delete],
+            Expected::MayStay => return vec![Self::Relabel],
+            Expected::Denied | Expected::Allowed => {}
         }
         let mut shapes = vec![Self::File];
         if place.is_ephemeral() {
@@ -62,6 +67,7 @@ impl Shape {
         // Anything else cannot be changed in a Pod that is there.
         if change.is_mutable && !place.is_ephemeral() {
             shapes.push(Self::Update);
+            shapes.extend((expected == Expected::Denied).then_some(Self::UpdateOfBad));
         }
         if expected == Expected::Allowed {
             shapes.extend([Self::Update, Self::Delete]);
@@ -69,8 +75,15 @@ impl Shape {
         shapes
     }
 
-    /// What was judged, and why it is denied; empty when it is not.
-    pub(super) fn judge(self, snapshot: &Snapshot, good: &Value, pod: &Value) -> (Value, Vec<String>) {
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Workload(_, kind, _) => kind.to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What was judged, and the kinds and words of the constraints that deny it.
+    pub(super) fn judge(self, snapshot: &Snapshot, good: &Value, pod: &Value) -> (Value, Vec<(String, String)>) {
         let (subject, reviews) = match self {
             Self::File => (pod.clone(), reviews_of_file(pod)),
             Self::Workload(version, kind, path) => {
@@ -88,6 +101,25 @@ impl Shape {
                 request(json!({"operation": "CREATE", "object": pod}))
             }
             Self::Update => request(json!({"operation": "UPDATE", "name": "web", "object": pod, "oldObject": good})),
+            Self::UpdateOfBad => {
+                let mut old = pod.clone();
+                let lists = ["containers", "initContainers"].map(|list| old["spec"][list].take());
+                let worse = |mut list: Value| {
+                    let containers = list.as_array_mut().into_iter().flatten();
+                    let changed = containers.filter(|container| container["name"] == "changed");
+                    changed.for_each(|container| container["image"] = "elsewhere.example.org/old:1".into());
+                    list
+                };
+                let [containers, init] = lists.map(worse);
+                old["spec"]["containers"] = containers;
+                old["spec"]["initContainers"] = init;
+                request(json!({"operation": "UPDATE", "name": "web", "object": pod, "oldObject": old}))
+            }
+            Self::Relabel => {
+                let mut new = pod.clone();
+                new["metadata"]["labels"]["seen"] = "yes".into();
+                request(json!({"operation": "UPDATE", "name": "web", "object": new, "oldObject": pod}))
+            }
             Self::Delete => request(json!({"operation": "DELETE", "name": "web", "object": null, "oldObject": pod})),
             Self::EphemeralContainers | Self::MoreEphemeralContainers => {
                 let (mut old, mut pod) = (pod.clone(), pod.clone());
@@ -150,8 +182,14 @@ fn request(fields: Value) -> (Value, Vec<Review>) {
     (review, vec![parsed.review])
 }
 
-fn denials(snapshot: &Snapshot, review: &Review) -> Vec<String> {
-    let evaluation = validate(snapshot, review, EvalContext::offline()).unwrap();
+fn denials(snapshot: &Snapshot, review: &Review) -> Vec<(String, String)> {
+    // A request is one of the webhook, which minds the operations of templates.
+    let point = if review.operation.is_some() { EnforcementPoint::Webhook } else { EnforcementPoint::CommandLine };
+    let evaluation = validate(snapshot, review, EvalContext { point, ..EvalContext::offline() }).unwrap();
     let denials = evaluation.violations.iter().filter(|one| one.actions.contains(&EnforcementAction::Deny));
-    denials.map(|one| format!("[{}] {}", one.constraint.constraint.name(), one.message)).collect()
+    let texts = denials.map(|one| {
+        let constraint = &one.constraint.constraint;
+        (constraint.kind().to_owned(), format!("[{}] {}", constraint.name(), one.message))
+    });
+    texts.collect()
 }

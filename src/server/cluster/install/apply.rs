@@ -7,9 +7,10 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::Value;
 
 use super::action::{self, Settled};
+use super::dropped;
 use super::{InstallOptions, InstallOutcome, Installed};
 use crate::model::api::CONSTRAINTS_GROUP;
-use crate::model::object::Object;
+use crate::model::object::{FieldPath, Object};
 use crate::server::cluster::FIELD_MANAGER;
 use crate::server::cluster::access::{PATIENCE, explain};
 
@@ -21,7 +22,7 @@ const OF_SERVER: [&str; 6] = ["managedFields", "resourceVersion", "generation", 
 /// Applies objects to one cluster.
 pub(super) struct Applier {
     client: Client,
-    parameters: PatchParams,
+    is_dry_run: bool,
     is_forced: bool,
     is_action_asked: bool,
 }
@@ -93,6 +94,12 @@ impl Failure {
         }
     }
 
+    fn dropped(path: &FieldPath, kind: &ApiResource) -> Self {
+        let message =
+            format!("the kind {} has no field {path} in this cluster: its CRD is older or of another make", kind.kind);
+        Self { remedy: Remedy::Template, is_refusal: false, message }
+    }
+
     pub(super) fn failed(message: String) -> Self {
         Self { remedy: Remedy::None, is_refusal: false, message }
     }
@@ -104,9 +111,8 @@ impl Failure {
 
 impl Applier {
     pub(super) fn new(client: Client, options: &InstallOptions) -> Self {
-        let parameters = PatchParams::apply(FIELD_MANAGER);
-        let parameters = PatchParams { dry_run: options.is_dry_run, force: options.is_forced, ..parameters };
-        Self { client, parameters, is_forced: options.is_forced, is_action_asked: options.is_action_asked }
+        let InstallOptions { is_dry_run, is_forced, is_action_asked, .. } = *options;
+        Self { client, is_dry_run, is_forced, is_action_asked }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -125,18 +131,32 @@ impl Applier {
         if let Some(before) = before.as_ref().filter(|_| object.gvk().group == CONSTRAINTS_GROUP) {
             note = self.settle(&mut wanted, before)?;
         }
-        let patch = Patch::Apply(&wanted);
-        let patched = api.patch(object.name(), &self.parameters, &patch);
-        let after = match tokio::time::timeout(APPLY_PATIENCE, patched).await {
-            Ok(patched) => content(&patched.map_err(|error| Failure::new(&error))?),
-            Err(_) => return Err(Failure::late(APPLY_PATIENCE)),
-        };
+        // A field that the kind does not have would be dropped without a word, so nothing is stored before that is known.
+        let mut after = self.patch(&api, &wanted, true).await?;
+        if let Some(path) = dropped::dropped(&wanted, &after) {
+            return Err(Failure::dropped(&path, kind));
+        }
+        if !self.is_dry_run {
+            after = self.patch(&api, &wanted, false).await?;
+        }
         let outcome = match before {
             None => InstallOutcome::Created,
             Some(before) if before == after => InstallOutcome::Unchanged,
             Some(_) => InstallOutcome::Configured,
         };
         Ok(Installed { object: name_of(object), outcome, note })
+    }
+
+    async fn patch(&self, api: &Api<DynamicObject>, wanted: &Value, is_dry_run: bool) -> Result<Value, Failure> {
+        let parameters = PatchParams::apply(FIELD_MANAGER).validation_strict();
+        let parameters = PatchParams { dry_run: is_dry_run, force: self.is_forced, ..parameters };
+        let name = wanted.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let patch = Patch::Apply(wanted);
+        let patched = api.patch(name, &parameters, &patch);
+        match tokio::time::timeout(APPLY_PATIENCE, patched).await {
+            Ok(patched) => patched.map(|found| content(&found)).map_err(|error| Failure::new(&error)),
+            Err(_) => Err(Failure::late(APPLY_PATIENCE)),
+        }
     }
 
     /// The action of a constraint that is there. What is to be told of it is returned.
