@@ -62,7 +62,9 @@ impl Shape {
             shapes.extend([Self::EphemeralContainers, Self::MoreEphemeralContainers]);
         } else {
             shapes.extend([Self::Create, Self::GenerateName]);
-            shapes.extend(WORKLOADS);
+            // A template is a Pod as any other, wherever in it the container is.
+            let is_varied = matches!(place, Place::Pod | Place::Only | Place::Last | Place::Sidecar);
+            shapes.extend(WORKLOADS.into_iter().filter(|_| is_varied));
         }
         // Anything else cannot be changed in a Pod that is there.
         if change.is_mutable && !place.is_ephemeral() {
