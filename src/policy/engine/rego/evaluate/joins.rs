@@ -4,12 +4,14 @@
 //! changed between the two. An object of which the keys cannot be found, because the policy fails on it, takes its index
 //! out of use for as long as it is there, so that the scan meets it and fails as it always did.
 
+use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::policy::engine::rego::builtins::Caches;
 use crate::policy::engine::rego::value::{Tree, Value};
 
+use super::EvalError;
 use super::machine::extract;
 use super::plan::{Join, Plan};
 
@@ -28,9 +30,16 @@ pub struct Joins {
 
 /// The index of one join: objects by the hashes of their keys. A hash that two keys share leads to objects too many, which
 /// an index may; and with 100,000 of them, keys themselves would have to be fetched from all over the memory to be compared.
+///
+/// Objects are told by numbers, so that copying a node of `entries`, which every change of a key does, touches nothing
+/// else: with places in it, the reference count of each would be fetched from somewhere else.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    entries: Tree<(u64, Place), ()>,
+    /// Hash of a key, and number of an object that has it.
+    entries: Tree<(u64, u64), ()>,
+    /// Objects that have a key, by their numbers: the hashes of their places.
+    places: Tree<u64, Place>,
+    /// Objects whose keys could not be found, or whose number another one has.
     failed: Tree<Place, ()>,
 }
 
@@ -117,8 +126,12 @@ impl Index {
     /// Objects with that key, and maybe others, in the order of a scan.
     pub(super) fn find<'a>(&'a self, key: &Value) -> impl Iterator<Item = &'a [Value]> {
         let hash = hash(key);
-        let entries = self.entries.iter_from(move |(one, _)| *one < hash);
-        entries.map(|(entry, ())| entry).take_while(move |(one, _)| *one == hash).map(|(_, place)| &**place)
+        let entries = self.entries.iter_from(|(one, _)| *one < hash).map(|(entry, ())| entry);
+        let numbers = entries.take_while(|(one, _)| *one == hash).map(|(_, number)| number);
+        let places = numbers.filter_map(|number| self.places.get(|one| one.cmp(number)));
+        let mut places: Vec<&[Value]> = places.map(|(_, place)| &**place).collect();
+        places.sort_unstable_by(|one, other| in_scan(one, other));
+        places.into_iter()
     }
 
     fn update(&mut self, plan: &Plan, join: &Join, difference: &Difference<'_>, caches: &mut Caches) {
@@ -126,29 +139,54 @@ impl Index {
         if !join.is_at(plan, place) {
             return;
         }
-        let mut keys = |object: &Option<&Value>| {
-            object.map_or(Ok(Vec::new()), |object| extract(plan, join, place, object, caches))
+        let mut hashes = |object: &Value| {
+            let keys = extract(plan, join, place, object, caches)?;
+            Ok::<_, Box<EvalError>>(keys.iter().map(hash).collect::<Vec<u64>>())
         };
-        let (before, after) = (keys(before), keys(after));
-        if !self.failed.is_empty() {
-            self.failed.remove(place);
-        }
-        if after.is_err() {
+        // What failed has no entries.
+        let had_failed = !self.failed.is_empty() && self.failed.remove(place);
+        let before = before.filter(|_| !had_failed).and_then(|before| hashes(before).ok()).unwrap_or_default();
+        let after = after.map_or(Ok(Vec::new()), hashes);
+        let number = hash(place);
+        let is_new = before.is_empty() && after.as_ref().is_ok_and(|after| !after.is_empty());
+        let has_failed = after.is_err() || is_new && !self.admit(number, place);
+        if has_failed {
             self.failed.insert(Arc::clone(place), ());
         }
-        let hashes = |keys: Vec<Value>| -> Vec<u64> { keys.iter().map(hash).collect() };
-        let (before, after) = (hashes(before.unwrap_or_default()), hashes(after.unwrap_or_default()));
+        let after = after.ok().filter(|_| !has_failed).unwrap_or_default();
         for hash in before.iter().filter(|hash| !after.contains(hash)) {
-            self.entries.remove(&(*hash, Arc::clone(place)));
+            self.entries.remove(&(*hash, number));
+        }
+        if after.is_empty() && !before.is_empty() {
+            self.places.remove(&number);
         }
         for hash in after.into_iter().filter(|hash| !before.contains(hash)) {
-            self.entries.insert((hash, Arc::clone(place)), ());
+            self.entries.insert((hash, number), ());
         }
+    }
+
+    /// Whether an object is known by its number from now on, which it is not when another one has the same.
+    fn admit(&mut self, number: u64, place: &Place) -> bool {
+        if let Some((_, known)) = self.places.get(|one| one.cmp(&number)) {
+            return known == place;
+        }
+        self.places.insert(number, Arc::clone(place))
     }
 }
 
+/// The order of two places in a scan. Most have names of namespaces and kinds in common, which are the same in memory.
+fn in_scan(one: &[Value], other: &[Value]) -> Ordering {
+    let is_same = |(one, other): &(&Value, &Value)| match (one, other) {
+        (Value::String(one), Value::String(other)) => Arc::ptr_eq(one, other),
+        _ => false,
+    };
+    let differing = one.iter().zip(other).filter(|pair| !is_same(pair));
+    let mut orders = differing.map(|(one, other)| one.cmp(other));
+    orders.find(|order| order.is_ne()).unwrap_or_else(|| one.len().cmp(&other.len()))
+}
+
 /// Equal keys have equal hashes, in every process.
-fn hash(key: &Value) -> u64 {
+fn hash(key: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
