@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::LATER;
 use super::environment::{AdmitServer, Environment, User, wait_until};
 
-const PACK: &str = "starter";
+/// A pack, and a policy with a SyncSet.
+const NAMES: [&str; 2] = ["supply-chain", "uniqueserviceselector"];
 /// A constraint of the pack, the resource of its kind, and a parameter of it that is a list of strings.
-const NAME: &str = "starter-approved-registries";
-const RESOURCE: &str = "k8sallowedrepos";
-const PARAMETER: &str = "repos";
+const NAME: &str = "no-latest-tag";
+const RESOURCE: &str = "k8sdisallowedtags";
+const PARAMETER: &str = "tags";
 
 struct Cluster(&'static Environment);
 
@@ -20,7 +21,7 @@ impl Cluster {
     fn install_as(&self, user: User, arguments: &[&str]) -> (i32, String) {
         let kubeconfig = self.0.kubeconfig(user);
         let mut command = Command::new(env!("CARGO_BIN_EXE_admit"));
-        command.args(["policy", "install", PACK, "--kubeconfig"]).arg(kubeconfig).args(arguments);
+        command.args(["policy", "install"]).args(NAMES).arg("--kubeconfig").arg(kubeconfig).args(arguments);
         let output = command.output().unwrap();
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         (output.status.code().unwrap(), text)
@@ -114,11 +115,11 @@ fn keeps_what_others_set(cluster: &Cluster) {
     cluster.check_all(&["--force"], 0, " unchanged", NAME);
     assert_eq!(cluster.action(), "warn");
 
-    cluster.patch(&json!({"parameters": {PARAMETER: ["registry.example.com/theirs/"]}}));
+    cluster.patch(&json!({"parameters": {PARAMETER: ["theirs"]}}));
     let text = cluster.check_all(&["--dry-run"], 1, " unchanged (dry run)", NAME);
     assert!(line(&text, NAME).contains(&format!(".spec.parameters.{PARAMETER}")), "{text}");
     cluster.check_all(&[], 1, " unchanged", NAME);
-    assert_eq!(cluster.constraint()["spec"]["parameters"][PARAMETER], json!(["registry.example.com/theirs/"]));
+    assert_eq!(cluster.constraint()["spec"]["parameters"][PARAMETER], json!(["theirs"]));
     let text = cluster.check_all(&["--force"], 0, " unchanged", NAME);
     assert!(line(&text, NAME).ends_with(" configured"), "{text}");
     cluster.check_all(&[], 0, " unchanged", "");

@@ -34,10 +34,10 @@ pub fn list_text(pack: Option<&Pack>) -> String {
     let head = ["PACK", "POLICIES", "TITLE"].map(str::to_owned);
     text += &columns(&std::iter::once(head).chain(shown).collect::<Vec<_>>());
     text.push('\n');
-    let rows = listed(pack).into_iter().map(|(policy, packs)| {
-        [policy.kind, policy.severity, policy.category, or_dash(&packs.join(",")), policy.title]
-    });
-    let head = ["KIND", "SEVERITY", "CATEGORY", "PACKS", "TITLE"].map(str::to_owned);
+    let rows = listed(pack)
+        .into_iter()
+        .map(|(policy, packs)| [policy.kind, policy.severity, policy.category, policy.title, packs.join(", ")]);
+    let head = ["KIND", "SEVERITY", "CATEGORY", "TITLE", "PACKS"].map(str::to_owned);
     text + &columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
