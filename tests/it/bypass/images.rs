@@ -47,7 +47,7 @@ const ELSEWHERE: [&str; 27] = [
 ];
 
 /// Names without a digest, or with something that only looks like one.
-const WITHOUT_DIGEST: [&str; 11] = [
+const WITHOUT_DIGEST: [&str; 14] = [
     "$approved/web",
     "$approved/web:1.2.3",
     "$approved/web:latest",
@@ -59,6 +59,9 @@ const WITHOUT_DIGEST: [&str; 11] = [
     "$approved/web@latest",
     "$approved/web@",
     "$approved/sha256/web:1",
+    "$approved/web@$digest0",
+    "$approved/web@sha256:$digest",
+    "$approved/web@SHA256:9b2f3c3f2c1f5a7d8e6f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d",
 ];
 
 /// Tags that are `latest`, said or not; a port is no tag.

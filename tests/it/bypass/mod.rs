@@ -13,6 +13,7 @@
 
 mod images;
 mod places;
+mod quantities;
 mod shapes;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ use places::Place;
 use shapes::Shape;
 
 /// The packs that nothing may slip through.
-const PACKS: [&str; 3] = ["pod-security-baseline", "pod-security-restricted", "supply-chain"];
+const PACKS: [&str; 4] = ["cost", "pod-security-baseline", "pod-security-restricted", "supply-chain"];
 
 /// What must come of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +217,12 @@ fn report(holes: &[Hole]) -> String {
 fn check(part: &str, expected: Expected, least: usize) {
     let data = data();
     let changes = Change::all(&data[part]);
-    let of_images = if part == "flaws" { images::bad() } else { images::good() };
-    let changes = [changes, of_images].concat();
+    let more = if part == "flaws" {
+        [images::bad(), quantities::bad()].concat()
+    } else {
+        [images::good(), quantities::good()].concat()
+    };
+    let changes = [changes, more].concat();
     let (mut all, mut judged) = (Vec::new(), 0);
     for guard in Guard::all() {
         let (found, count) = holes(&guard, &data["base"], &changes, expected);

@@ -153,7 +153,7 @@ fn merge_into(value: &mut Value, more: &Value) {
 }
 
 fn workload(version: &str, kind: &str, path: &[&str], pod: &Value) -> Value {
-    let mut workload = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"}});
+    let mut workload = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": pod["metadata"]["namespace"]}});
     let template = path.iter().fold(&mut workload, |value, key| &mut value[*key]);
     let mut metadata = pod["metadata"].clone();
     let fields = metadata.as_object_mut().unwrap();
@@ -175,8 +175,10 @@ fn reviews_of_file(object: &Value) -> Vec<Review> {
 fn request(fields: Value) -> (Value, Vec<Review>) {
     let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
     let resource = json!({"group": "", "version": "v1", "resource": "pods"});
+    let object = ["object", "oldObject"].map(|key| fields[key]["metadata"]["namespace"].clone());
+    let namespace = object.into_iter().find(|namespace| !namespace.is_null());
     let mut request = json!({"uid": "u", "kind": kind, "resource": resource, "requestKind": kind,
-        "requestResource": resource, "namespace": "shop", "userInfo": {"username": "developer"}});
+        "requestResource": resource, "namespace": namespace, "userInfo": {"username": "developer"}});
     merge_into(&mut request, &fields);
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let parsed = AdmissionReview::parse(review.to_string().as_bytes());
