@@ -153,7 +153,9 @@ fn merge_into(value: &mut Value, more: &Value) {
 }
 
 fn workload(version: &str, kind: &str, path: &[&str], pod: &Value) -> Value {
-    let mut workload = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": pod["metadata"]["namespace"]}});
+    let namespace = &pod["metadata"]["namespace"];
+    let mut workload =
+        json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": namespace}});
     let template = path.iter().fold(&mut workload, |value, key| &mut value[*key]);
     let mut metadata = pod["metadata"].clone();
     let fields = metadata.as_object_mut().unwrap();
