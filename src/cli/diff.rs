@@ -13,13 +13,12 @@ use crate::workbench::diff::{self, Difference};
 
 /// Arguments of `admit diff`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "OLD and NEW are files or directories of templates and constraints, or REVISION:PATH of the git \
-repository here; what else is in them is passed over. The objects of -f are judged by both, with each other as \
+#[command(after_help = "OLD and NEW are files or directories of templates and constraints, REVISION:PATH of the git \
+repository here, or pack:NAME for a pack of `admit policy list`; what else is in them is passed over. The objects of -f are judged by both, with each other as \
 inventory.\n\nExamples:\n  admit diff HEAD:policies policies -f manifests/          before a commit\n  admit diff old.yaml \
-new.yaml -f cluster.yaml -o markdown    for a pull request\n\nExit code: 0 when no object becomes denied or allowed, \
-1 when one does or when an input cannot be used, 2 for a wrong command line."
-)]
+new.yaml -f cluster.yaml -o markdown    for a pull request\n  admit diff \
+policies pack:operations:deny -f manifests/    what a pack would add\n\nExit code: 0 when no object becomes denied or allowed, \
+1 when one does or when an input cannot be used, 2 for a wrong command line.")]
 pub(super) struct DiffArguments {
     /// Policies as they are
     old: PathBuf,

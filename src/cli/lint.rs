@@ -16,9 +16,11 @@ use clap::{Args, ValueEnum};
 use super::engine::EngineArguments;
 use super::git;
 use super::images::{Documents, ImageArguments};
+use super::packs::PackArguments;
 use crate::manifest::ReadOptions;
 use crate::workbench::bundle;
 use crate::workbench::diagnostic::Diagnostic;
+use crate::workbench::library;
 use crate::workbench::lint::finding::Severity;
 use crate::workbench::lint::report::Places;
 use crate::workbench::lint::{Inputs, Manifest, Options, Report, lint};
@@ -58,6 +60,8 @@ pub(super) struct LintArguments {
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
     #[command(flatten)]
+    packs: PackArguments,
+    #[command(flatten)]
     images: ImageArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -93,7 +97,10 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         return Ok(ExitCode::from(BAD_INPUT));
     }
     let mut problems = Vec::new();
-    let mut policies = read(&arguments.policies, &mut problems);
+    // First, so that a template of the same kind in a file counts.
+    let mut policies = Vec::new();
+    take((arguments.packs.documents(), Vec::new()), &mut policies, &mut problems);
+    policies.append(&mut read(&arguments.policies, &mut problems));
     let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
         Ok(found) => found,
         Err(error) => {
@@ -105,8 +112,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut manifests = read(&arguments.paths, &mut problems);
     take(arguments.rendered.read(), &mut manifests, &mut problems);
     if let Some(missing) = missing(arguments, &policies, &manifests).filter(|_| problems.is_empty()) {
-        anstream::eprintln!("error: {missing}");
-        return Ok(ExitCode::from(BAD_INPUT));
+        return Ok(bad_input(&missing));
     }
     let scope = match arguments.scope.read() {
         Ok(scope) => scope,
@@ -170,18 +176,18 @@ fn take(read: Documents, manifests: &mut Vec<Manifest>, problems: &mut Vec<Diagn
 }
 
 /// What is not there to judge, or to judge by.
-fn missing(arguments: &LintArguments, policies: &[Manifest], manifests: &[Manifest]) -> Option<&'static str> {
+fn missing(arguments: &LintArguments, policies: &[Manifest], manifests: &[Manifest]) -> Option<String> {
     if arguments.paths.is_empty() && !arguments.rendered.is_asked() {
-        return Some(
-            "nothing to lint; name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize",
-        );
+        let help = "name files or directories of manifests, `-` for stdin, a chart with --helm, or an overlay with --kustomize";
+        return Some(format!("nothing to lint; {help}"));
     }
     let is_policy = |one: &Manifest| bundle::is_policy(one.gvk());
     if !arguments.cluster.is_asked() && !policies.iter().chain(manifests).any(is_policy) {
-        return Some(
+        return Some(format!(
             "no policies; name files or directories of templates and constraints with --policies, an image with --image, \
-             or a cluster's with --cluster",
-        );
+             a cluster's with --cluster, or a pack that comes with admit with --pack: {}",
+            library::pack_names()
+        ));
     }
     None
 }

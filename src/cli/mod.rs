@@ -16,6 +16,8 @@ mod go_flags;
 mod images;
 mod lint;
 mod man;
+mod packs;
+mod policy;
 mod quality;
 mod rego;
 mod serve;
@@ -60,6 +62,8 @@ enum Command {
     Lint(Box<lint::LintArguments>),
     /// Print the manual page, or write those of all subcommands
     Man(man::ManArguments),
+    /// The policies that come with admit: list, show and export them, install them in a cluster
+    Policy(policy::PolicyArguments),
     /// Check, format and evaluate Rego
     Rego(rego::RegoArguments),
     /// Run the admission webhook
@@ -109,6 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::packs::PackArguments;
 use super::print;
 use super::watch::WatchArguments;
 use crate::workbench::report::{self, Format};
@@ -24,6 +25,8 @@ pub(super) struct TestArguments {
     /// File or directory of YAML or JSON; may be given several times. Directories are read with everything below them
     #[arg(short = 'f', short_alias = 'n', long = "filename", value_name = "PATH")]
     filenames: Vec<PathBuf>,
+    #[command(flatten)]
+    packs: PackArguments,
     /// How to print violations
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -56,11 +59,13 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let mut stdin = std::io::stdin();
     let is_piped = !stdin.is_terminal() && (arguments.filenames.is_empty() || has_content(&stdin));
     let input = is_piped.then_some(&mut stdin as &mut dyn Read);
-    let (bundle, diagnostics) = bundle::load(&arguments.filenames, input, options);
+    let packs = arguments.packs.documents();
+    let of_packs = packs.len();
+    let (bundle, diagnostics) = bundle::load_beside(packs, &arguments.filenames, input, options);
     for diagnostic in &diagnostics {
         anstream::eprintln!("error: {diagnostic}");
     }
-    if bundle.objects.is_empty() && diagnostics.is_empty() {
+    if bundle.objects.len() == of_packs && diagnostics.is_empty() {
         for path in &arguments.filenames {
             anstream::eprintln!("error: {}:1:1: found no document, expected Kubernetes objects", path.display());
         }

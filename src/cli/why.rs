@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::packs::PackArguments;
 use super::print;
 use crate::model::api::EnforcementPoint;
 use crate::model::review;
@@ -27,8 +28,10 @@ pub(super) struct WhyArguments {
     #[arg(value_name = "OBJECT")]
     object: String,
     /// File or directory of policies and objects; may be given several times
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "pack")]
     filenames: Vec<PathBuf>,
+    #[command(flatten)]
+    packs: PackArguments,
     /// Where the constraints are applied
     #[arg(long, value_enum, value_name = "POINT", default_value = "webhook")]
     enforcement_point: Point,
@@ -74,7 +77,7 @@ pub(super) fn run(arguments: &WhyArguments) -> Result<ExitCode> {
         anyhow::bail!("only admit's own evaluator tells which rules fired; leave out `--rego-engine regorus`");
     }
     options.compile.is_covered = true;
-    let (world, diagnostics) = World::load(&arguments.filenames, options);
+    let (world, diagnostics) = World::load(arguments.packs.documents(), &arguments.filenames, options);
     for diagnostic in &diagnostics {
         anstream::eprintln!("error: {diagnostic}");
     }

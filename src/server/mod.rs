@@ -41,6 +41,7 @@ use telemetry::traces::Traces;
 pub use address::ListenAddress;
 pub use certificates::{ClientCertificates, RotationOptions, SelfSigned, self_signed};
 pub use cluster::{AccessError, ClusterOptions, ClusterPolicies, DoctorOptions, WebhookRules, examine, read_policies};
+pub use cluster::{InstallError, InstallObjects, InstallOptions, InstallOutcome, Installed, install};
 pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use outbound::{OciError, PulledFile, pull};

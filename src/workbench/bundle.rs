@@ -35,7 +35,20 @@ pub struct BundledObject {
 /// Reads files, directories and the input, and compiles what is a policy. Everything that is wrong is returned, the
 /// rest is usable.
 pub fn load(paths: &[PathBuf], stdin: Option<&mut dyn Read>, options: BuildOptions) -> (Bundle, Vec<Diagnostic>) {
-    let (objects, mut diagnostics) = read(paths, stdin, &ReadOptions::default(), |object| object);
+    load_beside(Vec::new(), paths, stdin, options)
+}
+
+/// The same beside documents that are known already. Of one object, what is read counts.
+pub fn load_beside(
+    known: Vec<Document>,
+    paths: &[PathBuf],
+    stdin: Option<&mut dyn Read>,
+    options: BuildOptions,
+) -> (Bundle, Vec<Diagnostic>) {
+    let (mut objects, mut diagnostics) = read_objects(known);
+    let (read, mut problems) = read(paths, stdin, &ReadOptions::default(), |object| object);
+    objects.extend(read);
+    diagnostics.append(&mut problems);
     let (bundle, mut problems) = assemble(objects, "", options);
     diagnostics.append(&mut problems);
     (bundle, diagnostics)

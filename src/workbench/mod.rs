@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod file_feed;
 pub mod judge;
+pub mod library;
 pub mod lint;
 pub mod rego;
 pub mod report;

@@ -6,6 +6,7 @@ mod controllers;
 mod doctor;
 mod enforcement;
 mod environment;
+mod install;
 mod inventory;
 mod lifecycle;
 mod lint;

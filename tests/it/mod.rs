@@ -1,6 +1,7 @@
 //! In-process: the webhook over real TLS, snapshots, every suite under `policies/`.
 
 mod blame;
+mod bypass;
 mod containment;
 mod coverage;
 mod exclusions;
@@ -11,6 +12,7 @@ mod http_send;
 mod images;
 mod inventory;
 mod joins;
+mod library;
 mod lint_bad_input;
 mod lint_since;
 mod matching;

@@ -8,6 +8,7 @@ mod constraint_crds;
 mod doctor;
 mod events;
 mod feed;
+mod install;
 mod lease;
 mod namespaces;
 mod policies;
@@ -41,6 +42,7 @@ use troubles::Troubles;
 
 pub use access::AccessError;
 pub use doctor::{DoctorOptions, examine};
+pub use install::{InstallError, InstallObjects, InstallOptions, InstallOutcome, Installed, install};
 pub(super) use namespaces::fetch_namespace;
 pub use policies::{ClusterPolicies, read_policies};
 pub use webhook_rules::WebhookRules;

@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 use super::bundle::{Bundle, BundledObject, assemble, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use super::judge::{Judgement, judge};
+use super::library;
 use crate::manifest;
 use crate::model::object::ObjectKey;
 use crate::policy::snapshot::BuildOptions;
+
+/// What begins the name of a pack where a path could be.
+const PACK: &str = "pack:";
 
 /// The policies of one side with the objects, or what is wrong with them.
 pub type Side = Result<Bundle, Vec<Diagnostic>>;
@@ -91,14 +95,17 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<BundledObject>, Vec<Diagnostic>> {
     if diagnostics.is_empty() { Ok(objects) } else { Err(diagnostics) }
 }
 
-/// One version of the policies, from a path or from `REVISION:PATH` of the git repository here, with the objects.
+/// One version of the policies, from a path, from `REVISION:PATH` of the git repository here, or from the library by
+/// `pack:NAME` or `pack:NAME:ACTION`; with the objects.
 ///
 /// # Errors
 /// When something of it cannot be read, or a policy is refused: half of the policies would say little about all of them.
 pub fn side(policies: &Path, objects: &[BundledObject], options: BuildOptions) -> Side {
-    let found = match revision::parse(policies) {
-        Some(revision) => revision.read()?,
-        None => read(&[policies.to_owned()])?,
+    let pack = policies.to_str().and_then(|text| text.strip_prefix(PACK));
+    let found = match (pack, revision::parse(policies)) {
+        (Some(pack), _) => of_pack(pack)?,
+        (None, Some(revision)) => revision.read()?,
+        (None, None) => read(&[policies.to_owned()])?,
     };
     // What else is there, such as the objects of tests, is not what this is about.
     let mut all: Vec<BundledObject> = found.into_iter().filter(|one| is_policy(one.object.gvk())).collect();
@@ -111,6 +118,15 @@ pub fn side(policies: &Path, objects: &[BundledObject], options: BuildOptions) -
     let (mut bundle, diagnostics) = assemble(all, "", options);
     bundle.objects.retain(|one| !is_policy(one.object.gvk()));
     if diagnostics.is_empty() { Ok(bundle) } else { Err(diagnostics) }
+}
+
+fn of_pack(text: &str) -> Result<Vec<BundledObject>, Vec<Diagnostic>> {
+    let unknown = |message| {
+        let place = format!("{PACK}{text}");
+        vec![Diagnostic { place, message, excerpt: None, help: None }]
+    };
+    let choice: library::Choice = text.parse().map_err(unknown)?;
+    Ok(read_objects(library::documents(&[choice])).0)
 }
 
 /// Judges the objects of both sides, which are the same.

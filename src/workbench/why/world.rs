@@ -24,11 +24,13 @@ pub struct World {
 }
 
 impl World {
-    /// Reads files and directories. What is wrong with a policy is part of the world; what cannot be read is returned.
-    pub fn load(paths: &[PathBuf], options: BuildOptions) -> (Self, Vec<Diagnostic>) {
+    /// Reads files and directories, beside documents that are known already. What is wrong with a policy is part of the
+    /// world; what cannot be read is returned.
+    pub fn load(mut known: Vec<Document>, paths: &[PathBuf], options: BuildOptions) -> (Self, Vec<Diagnostic>) {
         let (documents, errors) = manifest::read(paths, None);
         let mut diagnostics: Vec<Diagnostic> = errors.into_iter().map(Diagnostic::from).collect();
-        let (objects, mut problems) = read_objects(documents);
+        known.extend(documents);
+        let (objects, mut problems) = read_objects(known);
         diagnostics.append(&mut problems);
         // In the cluster it is in Gatekeeper's own namespace, whichever that is.
         let is_in_force = |one: &&BundledObject| is_config(one.object.gvk()) && one.object.name() == CONFIG_NAME;
