@@ -1,6 +1,6 @@
-//! How many findings are not reported, and why.
+//! How many findings are not reported, and objects not judged, and why.
 
-/// Findings that are not in the report.
+/// Findings that are not in the report, and objects that were not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Comments and annotations ask for it.
@@ -9,6 +9,8 @@ pub struct LeftOut {
     pub known: usize,
     /// Their lines have not changed.
     pub unchanged: usize,
+    /// Objects that suites test with, which `admit verify` judges.
+    pub samples: usize,
     /// Entries of the baseline that nothing is found for any more.
     pub gone: usize,
 }
@@ -28,7 +30,12 @@ impl LeftOut {
             1 => "1 of the baseline is gone: write it anew".to_owned(),
             many => format!("{many} of the baseline are gone: write it anew"),
         };
-        [counts, gone].into_iter().filter(|line| !line.is_empty()).collect()
+        let samples = match self.samples {
+            0 => String::new(),
+            1 => "1 object of a suite is left to `admit verify`".to_owned(),
+            many => format!("{many} objects of suites are left to `admit verify`"),
+        };
+        [counts, gone, samples].into_iter().filter(|line| !line.is_empty()).collect()
     }
 }
 
@@ -39,9 +46,12 @@ mod tests {
     #[test]
     fn tells_only_what_is_there() {
         assert!(LeftOut::default().lines().is_empty());
-        let left_out = LeftOut { ignored: 1, known: 2, unchanged: 0, gone: 3 };
-        let expected =
-            ["2 known from the baseline, 1 ignored by comments", "3 of the baseline are gone: write it anew"];
+        let left_out = LeftOut { ignored: 1, known: 2, unchanged: 0, samples: 4, gone: 3 };
+        let expected = [
+            "2 known from the baseline, 1 ignored by comments",
+            "3 of the baseline are gone: write it anew",
+            "4 objects of suites are left to `admit verify`",
+        ];
         assert_eq!(left_out.lines(), expected);
     }
 }

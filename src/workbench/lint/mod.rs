@@ -22,6 +22,7 @@ mod policies;
 pub mod report;
 pub mod rules;
 mod rules_of_policies;
+mod samples;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,8 +42,10 @@ use ignore::Ignores;
 use judge::Judge;
 pub use left_out::LeftOut;
 pub use manifest::Manifest;
+use policies::SUITES_GROUP;
 use report::Places;
 use rules_of_policies::Rules;
+use samples::Samples;
 
 /// What lint works on.
 #[derive(Debug, Default)]
@@ -132,7 +135,12 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
 
 fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let Inputs { policies, cluster, manifests, places } = inputs;
-    let mut findings = rules::check(&whole(&policies), &whole(&manifests), options.build.compile.access);
+    let samples = Samples::of(&whole(&manifests));
+    let all = manifests.len();
+    let manifests: Vec<Manifest> = manifests.into_iter().filter(|one| !samples.has(one)).collect();
+    let left_out = LeftOut { samples: all - manifests.len(), ..LeftOut::default() };
+    let subjects: Vec<_> = whole(&manifests).into_iter().filter(|one| !samples.has_invalid(one)).collect();
+    let mut findings = rules::check(&whole(&policies), &subjects, options.build.compile.access);
     // Who lints manifests has seldom written the policies: these are linted where they are what is linted.
     let linted: HashSet<&str> = manifests.iter().map(|one| one.source().name().as_ref()).collect();
     findings.retain(|finding| linted.contains(finding.place.location.file.as_ref()));
@@ -140,13 +148,16 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     // What is in the files takes the place of what is in the cluster.
     let read: Vec<Manifest> = objects.into_iter().chain(policies).chain(manifests.iter().cloned()).collect();
     let sync = |store: &mut Store| read.iter().for_each(|one| one.sync(store));
-    let (snapshot, mut problems) = bundle::compile(&whole(&read), sync, &namespace, options.build);
+    let in_use: Vec<_> = whole(&read).into_iter().filter(|one| !samples.has_constraint(one)).collect();
+    let (snapshot, mut problems) = bundle::compile(&in_use, sync, &namespace, options.build);
     let ignores = Ignores::of(&read);
     let files = ignores.files();
     let rules = Rules::of(&snapshot);
     let is_judged = |one: &&Manifest| {
         let (gvk, exclusions) = (one.gvk(), snapshot.exclusions());
-        !bundle::is_policy(gvk) && !exclusions.excludes_object(Process::Webhook, gvk, one.namespace(), one.name())
+        !bundle::is_policy(gvk)
+            && gvk.group != SUITES_GROUP
+            && !exclusions.excludes_object(Process::Webhook, gvk, one.namespace(), one.name())
     };
     let manifests: Vec<&Manifest> = manifests.iter().filter(is_judged).collect();
     let others = if options.expands { referents(&read) } else { Vec::new() };
@@ -169,7 +180,8 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     }
     let rules = rules.with_own(&findings);
     let judged = manifests.iter().map(|one| Judged::of(one)).collect();
-    let mut report = Report { findings, problems, rules, objects: manifests.len(), judged, ..Report::default() };
+    let mut report =
+        Report { findings, problems, rules, objects: manifests.len(), judged, left_out, ..Report::default() };
     finish(&mut report, read, &ignores, &places, options.today);
     report
 }

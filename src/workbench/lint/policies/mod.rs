@@ -25,7 +25,7 @@ use flow::{At, Flow};
 pub(super) use value::Place;
 
 /// The group of suites.
-const SUITES_GROUP: &str = "test.gatekeeper.sh";
+pub(super) const SUITES_GROUP: &str = "test.gatekeeper.sh";
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -201,7 +201,7 @@ pub(super) fn file_of(bundled: &BundledObject) -> PathBuf {
 }
 
 /// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {

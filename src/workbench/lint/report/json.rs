@@ -26,6 +26,7 @@ pub(super) fn render(report: &Report) -> String {
             "known": report.left_out.known,
             "gone": report.left_out.gone,
             "unchanged": report.left_out.unchanged,
+            "samples": report.left_out.samples,
         },
     });
     super::pretty(&value)
