@@ -42,7 +42,7 @@ pub(super) fn good() -> Vec<Change> {
         |gibibytes| {
             let bytes = gibibytes << 30;
             let binary = [format!("{gibibytes}Gi"), format!("{}Mi", gibibytes << 10), format!("{}Ki", gibibytes << 20)];
-            let decimal = [format!("{bytes}"), format!("{bytes}000m"), format!("{}G", gibibytes)];
+            let decimal = [format!("{bytes}"), format!("{bytes}000m"), format!("{gibibytes}G")];
             [binary, decimal].concat().into_iter().map(Value::from).chain([json!(bytes)]).collect()
         },
     )

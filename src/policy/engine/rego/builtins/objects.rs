@@ -88,7 +88,7 @@ fn merge(context: &mut CallContext<'_>, objects: &[&Object], depth: usize) -> Re
     let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
     let mut entries: Vec<Entry<'_>> = objects.iter().flat_map(|object| object.entries()).collect();
     context.budget.allocate(entries.len() as u64 * 64)?;
-    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    entries.sort_by_key(|(key, _)| *key);
     let mut merged = Vec::new();
     for group in entries.chunk_by(|(one, _), (other, _)| one == other) {
         let nested = group.iter().rev().map_while(|(_, value)| match value {
