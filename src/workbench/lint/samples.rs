@@ -1,7 +1,8 @@
 //! What suites test with: objects that break policies on purpose, and constraints made for them.
 //!
 //! `admit verify` judges these. Where lint reads a suite, it leaves the suite's files alone: they are neither judged nor
-//! judged by. A sample that is linted without its suite is a manifest like any other.
+//! judged by. Only files in a folder for such things are samples: suites also test with the constraints that are in use, and
+//! with real manifests, and these must not escape. A sample that is linted without its suite is a manifest like any other.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use serde_json::Value as Json;
 use super::manifest::Manifest;
 use super::policies::{SUITES_GROUP, plain};
 use crate::workbench::bundle::BundledObject;
+
+/// Folders of which nothing is put to use.
+const FOLDERS: [&str; 5] = ["fixtures", "samples", "test", "testdata", "tests"];
 
 /// The files of suites.
 #[derive(Debug, Default)]
@@ -28,21 +32,21 @@ impl Samples {
         let mut samples = Self::default();
         for suite in objects.iter().filter(|one| one.object.gvk().group == SUITES_GROUP) {
             let directory = Path::new(&**suite.document.source().name()).with_file_name("");
-            samples.add(suite, |file| plain(&directory.join(file)));
+            samples.add(suite, |file| is_in_folder(file).then(|| plain(&directory.join(file))));
         }
         samples
     }
 
-    fn add(&mut self, suite: &BundledObject, place: impl Fn(&str) -> PathBuf) {
+    fn add(&mut self, suite: &BundledObject, place: impl Fn(&str) -> Option<PathBuf>) {
         for test in list(suite.object.field(&["tests"])) {
-            let constraint = test.get("constraint").and_then(Json::as_str).map(&place);
+            let constraint = test.get("constraint").and_then(Json::as_str).and_then(&place);
             if test.get("invalid") == Some(&Json::Bool(true)) {
                 self.invalid.extend(constraint.clone());
             }
             self.constraints.extend(constraint);
             for case in list(test.get("cases")) {
                 let files = case.get("object").into_iter().chain(list(case.get("inventory")));
-                self.cases.extend(files.filter_map(Json::as_str).map(&place));
+                self.cases.extend(files.filter_map(Json::as_str).filter_map(&place));
             }
         }
     }
@@ -63,6 +67,12 @@ impl Samples {
     }
 }
 
+/// Whether a suite has a file in such a folder, by the name that the suite has for it.
+fn is_in_folder(file: &str) -> bool {
+    let folders = Path::new(file).parent().into_iter().flat_map(Path::components);
+    folders.filter_map(|one| one.as_os_str().to_str()).any(|one| FOLDERS.contains(&one))
+}
+
 fn list(value: Option<&Json>) -> impl Iterator<Item = &Json> {
     value.and_then(Json::as_array).into_iter().flatten()
 }
@@ -73,14 +83,23 @@ mod tests {
     use crate::workbench::bundle::read_texts;
 
     const SUITE: &str = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nmetadata: {name: s}\ntests:\n\
-        - {name: a, template: t.yaml, constraint: samples/c.yaml, cases: [{name: x, object: ./samples/x.yaml, inventory: [samples/i.yaml]}]}\n\
+        - {name: a, template: t.yaml, constraint: samples/c.yaml, cases: [{name: x, object: ./samples/x.yaml, inventory: [samples/i.yaml]}, {name: y, object: real.yaml}]}\n\
+        - {name: in-use, template: t.yaml, constraint: constraint.yaml, cases: [{name: x, object: ../samples.yaml}]}\n\
         - {name: b, template: t.yaml, constraint: samples/wrong.yaml, invalid: true}\n- {name: c, cases: 7}\n- 8\n";
 
     #[test]
     fn knows_the_files_of_suites() {
         let object = |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n");
-        let names =
-            ["p/samples/x.yaml", "p/samples/i.yaml", "p/samples/c.yaml", "p/samples/wrong.yaml", "p/other.yaml"];
+        let names = [
+            "p/samples/x.yaml",
+            "p/samples/i.yaml",
+            "p/samples/c.yaml",
+            "p/samples/wrong.yaml",
+            "p/other.yaml",
+            "p/real.yaml",
+            "p/constraint.yaml",
+            "samples.yaml",
+        ];
         let pod = object("Pod");
         let files: Vec<_> = names.iter().map(|name| (*name, pod.as_str())).chain([("p/suite.yaml", SUITE)]).collect();
         let (objects, problems) = read_texts(&files);
@@ -88,8 +107,8 @@ mod tests {
         let samples = Samples::of(&objects.iter().collect::<Vec<_>>());
         let which = |has: &dyn Fn(&BundledObject) -> bool| -> Vec<bool> { objects.iter().map(has).collect() };
         let [yes, no] = [true, false];
-        assert_eq!(which(&|one| samples.has(&Manifest::new(one.clone()))), [yes, yes, no, no, no, no]);
-        assert_eq!(which(&|one| samples.has_constraint(one)), [no, no, yes, yes, no, no]);
-        assert_eq!(which(&|one| samples.has_invalid(one)), [no, no, no, yes, no, no]);
+        assert_eq!(which(&|one| samples.has(&Manifest::new(one.clone()))), [yes, yes, no, no, no, no, no, no, no]);
+        assert_eq!(which(&|one| samples.has_constraint(one)), [no, no, yes, yes, no, no, no, no, no]);
+        assert_eq!(which(&|one| samples.has_invalid(one)), [no, no, no, yes, no, no, no, no, no]);
     }
 }
