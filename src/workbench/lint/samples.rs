@@ -32,7 +32,7 @@ impl Samples {
         let mut samples = Self::default();
         for suite in objects.iter().filter(|one| one.object.gvk().group == SUITES_GROUP) {
             let directory = Path::new(&**suite.document.source().name()).with_file_name("");
-            samples.add(suite, |file| is_in_folder(file).then(|| plain(&directory.join(file))));
+            samples.add(suite, |file| is_in_folder(Path::new(file)).then(|| plain(&directory.join(file))));
         }
         samples
     }
@@ -67,9 +67,9 @@ impl Samples {
     }
 }
 
-/// Whether a suite has a file in such a folder, by the name that the suite has for it.
-fn is_in_folder(file: &str) -> bool {
-    let folders = Path::new(file).parent().into_iter().flat_map(Path::components);
+/// Whether a file is in a folder for samples.
+pub(super) fn is_in_folder(file: &Path) -> bool {
+    let folders = file.parent().into_iter().flat_map(Path::components);
     folders.filter_map(|one| one.as_os_str().to_str()).any(|one| FOLDERS.contains(&one))
 }
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use super::samples::is_in_folder;
 use crate::manifest::Location;
 use crate::model::api::{
     CONFIG_GROUP, CONSTRAINTS_GROUP, Config, ConstraintTemplate, EngineSource, Process, RegoSource, SYNC_SET_GROUP,
@@ -129,6 +130,12 @@ impl<'a> Policies<'a> {
     pub(super) fn in_use(&self) -> impl Iterator<Item = &Constraint<'a>> {
         let tested: Vec<PathBuf> = self.suites.iter().flat_map(|suite| suite.files("constraint")).collect();
         self.constraints.iter().filter(move |one| !tested.contains(&file_of(one.bundled)))
+    }
+
+    /// Whether a constraint is there for a suite alone: only what is in a folder for such things is.
+    pub(super) fn is_sample(&self, constraint: &Constraint<'_>) -> bool {
+        let file = file_of(constraint.bundled);
+        is_in_folder(&file) && self.suites.iter().any(|suite| suite.files("constraint").contains(&file))
     }
 
     /// The template of a constraint.

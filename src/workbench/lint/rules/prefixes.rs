@@ -36,7 +36,7 @@ fn check(policies: &Policies<'_>, findings: &mut Findings<'_>) {
             constants(template, call, text, comparison, findings);
             for place in text.value.places.iter().filter(|place| !is_checked(&code.flow, place)) {
                 let Some(path) = below(place, &["input", "parameters"]) else { continue };
-                for constraint in policies.in_use().filter(|one| one.kind() == template.parsed.kind) {
+                for constraint in policies.constraints_of(template).filter(|one| !policies.is_sample(one)) {
                     parameters(constraint, path, comparison, findings);
                 }
             }
