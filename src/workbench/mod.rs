@@ -13,4 +13,5 @@ pub mod rego;
 pub mod report;
 pub mod requests;
 pub mod suite;
+mod text;
 pub mod why;

@@ -16,7 +16,6 @@ mod policy;
 pub mod report;
 mod selection;
 mod table;
-mod text;
 
 use thiserror::Error;
 

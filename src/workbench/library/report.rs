@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::text::{columns, paragraph};
 use super::{EmbeddedPolicy, Named, Pack, Policy, packs, policies};
 use crate::model::api::EnforcementAction;
+use crate::workbench::text::{columns, paragraph};
 
 /// The packs that have a constraint of a kind.
 pub fn packs_of(kind: &str) -> Vec<&'static str> {

@@ -1,7 +1,7 @@
 //! Then and now, side by side.
 
-use super::columns;
 use crate::workbench::bench::{Comparison, ENGINE, Metric};
+use crate::workbench::text::columns;
 
 pub(super) fn render(comparison: &Comparison) -> String {
     let header = ["Metric", "Baseline", "Current", "Delta", "Status"];

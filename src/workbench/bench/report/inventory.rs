@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Format, columns};
+use super::Format;
 use crate::workbench::bench::InventoryMemory;
+use crate::workbench::text::columns;
 
 pub(super) fn render(format: Format, memory: &InventoryMemory) -> String {
     let fields = Fields {

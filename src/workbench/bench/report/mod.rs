@@ -39,17 +39,3 @@ pub fn render_inventory(format: Format, memory: &InventoryMemory) -> String {
 pub fn render_comparison(comparison: &Comparison) -> String {
     comparison::render(comparison)
 }
-
-/// Rows as columns of text: left-aligned, two spaces apart, nothing behind the last.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        let lengths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        lengths.max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}

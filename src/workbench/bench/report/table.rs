@@ -1,9 +1,9 @@
 //! The blocks of `gator bench`, and what each constraint costs.
 
-use super::columns;
 use crate::workbench::bench::baseline::nanoseconds;
 use crate::workbench::bench::go_duration::short;
 use crate::workbench::bench::{ConstraintCost, ENGINE, Measurement, TemplateStats};
+use crate::workbench::text::columns;
 
 pub(super) fn render(measurement: &Measurement) -> String {
     let mut blocks = vec![

@@ -4,7 +4,7 @@
 const WIDTH: usize = 100;
 
 /// Rows as columns: left-aligned, two spaces apart, nothing behind the last.
-pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+pub(in crate::workbench) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let lengths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         lengths.max().unwrap_or_default()
@@ -18,7 +18,7 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// A text of one line as several, each behind `indent` spaces.
-pub(super) fn paragraph(text: &str, indent: usize) -> String {
+pub(in crate::workbench) fn paragraph(text: &str, indent: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
