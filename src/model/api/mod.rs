@@ -24,5 +24,11 @@ pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVer
 pub const TEMPLATES_GROUP: &str = "templates.gatekeeper.sh";
 /// The API group of constraints; each kind in it is made by a template.
 pub const CONSTRAINTS_GROUP: &str = "constraints.gatekeeper.sh";
+/// The API group of mutators.
+pub const MUTATIONS_GROUP: &str = "mutations.gatekeeper.sh";
+/// The API group of ExpansionTemplates.
+pub const EXPANSION_GROUP: &str = "expansion.gatekeeper.sh";
+/// The API group of Providers of external data.
+pub const PROVIDERS_GROUP: &str = "externaldata.gatekeeper.sh";
 /// The only target a template may name.
 pub const ADMISSION_TARGET: &str = "admission.k8s.gatekeeper.sh";

@@ -5,8 +5,8 @@
 //! Absent for now: mutators, providers and expansion templates, which pass.
 
 use crate::model::api::{
-    CONFIG_GROUP, CONFIG_NAME, CONSTRAINTS_GROUP, Config, Enforcement, EngineSource, SYNC_SET_GROUP, TEMPLATES_GROUP,
-    parse_sync_set,
+    CONFIG_GROUP, CONFIG_NAME, CONSTRAINTS_GROUP, Config, EXPANSION_GROUP, Enforcement, EngineSource, MUTATIONS_GROUP,
+    PROVIDERS_GROUP, SYNC_SET_GROUP, TEMPLATES_GROUP, parse_sync_set,
 };
 use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
@@ -18,9 +18,9 @@ pub const GROUPS: [&str; 8] = [
     CONSTRAINTS_GROUP,
     CONFIG_GROUP,
     SYNC_SET_GROUP,
-    "mutations.gatekeeper.sh",
-    "externaldata.gatekeeper.sh",
-    "expansion.gatekeeper.sh",
+    MUTATIONS_GROUP,
+    PROVIDERS_GROUP,
+    EXPANSION_GROUP,
     STATUS_GROUP,
 ];
 /// Its objects are named after pods and policies together.

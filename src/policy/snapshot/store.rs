@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::configs::Configs;
-use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, Process, TEMPLATES_GROUP};
+use crate::model::api::{
+    CONFIG_GROUP, CONSTRAINTS_GROUP, EXPANSION_GROUP, MUTATIONS_GROUP, PROVIDERS_GROUP, Process, TEMPLATES_GROUP,
+};
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::review::ReviewedObject;
 use crate::policy::engine::{InventoryReads, Meters, Pool};
@@ -47,6 +49,12 @@ pub enum ReplacedKind {
     Namespaces,
     /// All Configs.
     Configs,
+    /// All mutators of one kind.
+    Mutators(String),
+    /// All ExpansionTemplates.
+    ExpansionTemplates,
+    /// All Providers.
+    Providers,
     /// All objects of one kind in the inventory.
     Synced(GroupVersionKind),
 }
@@ -57,6 +65,10 @@ pub struct Store {
     pub(super) templates: BTreeMap<String, Arc<Object>>,
     pub(super) constraints: BTreeMap<(String, String), Arc<Object>>,
     pub(super) configs: Configs,
+    /// By kind and name.
+    pub(super) mutators: BTreeMap<(String, String), Arc<Object>>,
+    pub(super) expansion_templates: BTreeMap<String, Arc<Object>>,
+    pub(super) providers: BTreeMap<String, Arc<Object>>,
     pub(super) namespaces: Arc<BTreeMap<String, Arc<ReviewedObject>>>,
     pub(super) inventory: Inventory,
     /// What is kept of the objects in the inventory.
@@ -90,6 +102,9 @@ impl Default for Store {
             templates: BTreeMap::new(),
             constraints: BTreeMap::new(),
             configs: Configs::default(),
+            mutators: BTreeMap::new(),
+            expansion_templates: BTreeMap::new(),
+            providers: BTreeMap::new(),
             namespaces: Arc::default(),
             inventory: Inventory::default(),
             kept: Kept::whole_objects(),
@@ -170,6 +185,9 @@ impl Store {
             ReplacedKind::Templates => self.templates.clear(),
             ReplacedKind::Namespaces => self.namespaces = Arc::default(),
             ReplacedKind::Constraints(kind) => self.constraints.retain(|(one, _), _| one != kind),
+            ReplacedKind::Mutators(kind) => self.mutators.retain(|(one, _), _| one != kind),
+            ReplacedKind::ExpansionTemplates => self.expansion_templates.clear(),
+            ReplacedKind::Providers => self.providers.clear(),
             ReplacedKind::Synced(gvk) => {
                 let all = objects.len();
                 objects.retain(|object| !self.is_left_out(object));
@@ -208,6 +226,21 @@ impl Store {
         self.configs.all()
     }
 
+    /// Mutators as they are, ordered by kind and name.
+    pub fn mutators(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.mutators.values()
+    }
+
+    /// ExpansionTemplates as they are, by name.
+    pub fn expansion_templates(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.expansion_templates.values()
+    }
+
+    /// Providers as they are, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.providers.values()
+    }
+
     fn put(&mut self, object: Object) {
         let name = object.name().to_owned();
         match object.gvk().group.as_str() {
@@ -220,6 +253,18 @@ impl Store {
                 self.revision = Revision::default();
             }
             CONFIG_GROUP if object.gvk().kind == "Config" => self.change_configs(|configs| configs.put(object)),
+            MUTATIONS_GROUP => {
+                self.mutators.insert((object.gvk().kind.clone(), name), Arc::new(object));
+                self.revision = Revision::default();
+            }
+            EXPANSION_GROUP if object.gvk().kind == "ExpansionTemplate" => {
+                self.expansion_templates.insert(name, Arc::new(object));
+                self.revision = Revision::default();
+            }
+            PROVIDERS_GROUP if object.gvk().kind == "Provider" => {
+                self.providers.insert(name, Arc::new(object));
+                self.revision = Revision::default();
+            }
             "" if object.is_namespace() => {
                 Arc::make_mut(&mut self.namespaces).insert(name, Arc::new(ReviewedObject::from(&object)));
             }
@@ -238,6 +283,18 @@ impl Store {
                 self.revision = Revision::default();
             }
             CONFIG_GROUP if key.gvk.kind == "Config" => self.change_configs(|configs| configs.take(key)),
+            MUTATIONS_GROUP => {
+                self.mutators.remove(&(key.gvk.kind.clone(), key.name.clone()));
+                self.revision = Revision::default();
+            }
+            EXPANSION_GROUP if key.gvk.kind == "ExpansionTemplate" => {
+                self.expansion_templates.remove(&key.name);
+                self.revision = Revision::default();
+            }
+            PROVIDERS_GROUP if key.gvk.kind == "Provider" => {
+                self.providers.remove(&key.name);
+                self.revision = Revision::default();
+            }
             "" if key.gvk.kind == "Namespace" => {
                 Arc::make_mut(&mut self.namespaces).remove(&key.name);
             }
