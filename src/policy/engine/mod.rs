@@ -64,6 +64,24 @@ impl<'a> InventoryChange<'a> {
     pub fn between(earlier: Option<&'a Document>, later: &'a Document) -> Self {
         Self(rego::evaluate::Differences::between(earlier.map(Document::value), later.value()))
     }
+
+    /// These, in their order.
+    pub fn of(changes: &'a [ObjectChange]) -> Self {
+        Self(rego::evaluate::Differences::of(changes.iter().map(|change| &change.0)))
+    }
+}
+
+/// What changed about one object of the inventory.
+#[derive(Clone, Debug)]
+pub struct ObjectChange(rego::evaluate::Noted);
+
+impl ObjectChange {
+    /// `keys` lead to the object from the inventory's top.
+    pub fn new(keys: Vec<Document>, before: Option<Document>, after: Option<Document>) -> Self {
+        let value = |document: Document| document.value().clone();
+        let place = keys.into_iter().skip(1).map(value).collect();
+        Self(rego::evaluate::Noted { place, before: before.map(value), after: after.map(value) })
+    }
 }
 
 impl Indexes {

@@ -88,7 +88,7 @@ pub fn build(store: &mut Store, previous: &Snapshot, options: BuildOptions) -> (
         indexes: build_indexes(store, previous, &policies),
         policies,
         namespaces: Arc::clone(&store.namespaces),
-        inventory: store.inventory.clone(),
+        inventory: store.inventory.publish(),
     };
     (snapshot, errors)
 }
@@ -333,7 +333,7 @@ fn build_constraints(
 fn build_indexes(store: &Store, previous: &Snapshot, policies: &Policies) -> BTreeMap<String, Arc<Indexes>> {
     let (earlier, inventory) = (previous.inventory.document(), store.inventory.document());
     // Each found once, for all programs.
-    let since = LazyCell::new(|| InventoryChange::between(Some(earlier), inventory));
+    let since = LazyCell::new(|| store.inventory.change_since(&previous.inventory));
     let all = LazyCell::new(|| InventoryChange::between(None, inventory));
     let mut indexes = BTreeMap::new();
     for (kind, program) in &policies.indexed {

@@ -30,7 +30,7 @@ use crate::policy::engine::rego::value::Value;
 use budget::Limits;
 pub use coverage::{Coverage, Held, Hits, Proof};
 pub use error::{Conflict, EvalError, PlanError};
-pub use joins::{Differences, Joins};
+pub use joins::{Differences, Joins, Noted};
 pub use observe::{Observer, Touch};
 pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
