@@ -14,15 +14,16 @@ use std::sync::Arc;
 use crate::model::api::{Constraint, ConstraintTemplate, Trace};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
+use crate::policy::engine::external_data::Providers;
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
-use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
+pub use providers::check_provider;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
