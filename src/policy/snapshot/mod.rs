@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod configs;
 mod handle;
+mod providers;
 mod store;
 mod traced;
 
@@ -15,6 +16,7 @@ use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
+use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
@@ -47,6 +49,7 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
 }
@@ -100,6 +103,11 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Providers of external data in force.
+    pub fn providers(&self) -> &Providers {
+        &self.policies.providers
     }
 
     /// Requests whose evaluation is to be logged.
