@@ -12,6 +12,7 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod counts;
 mod doctor;
 mod health;
 pub mod loopback;

@@ -65,6 +65,8 @@ fn one_error(subject: Subject, code: &str, message: &str, location: &str) -> Val
     match (subject, location) {
         // As Gatekeeper says of all of them.
         (Subject::Provider, _) => json!({"type": code, "message": message, "retryable": true}),
+        // Gatekeeper gives a type to conflicts alone.
+        (Subject::Mutator, _) if code.is_empty() => json!({"message": message}),
         _ if !subject.errors_have_codes() => json!({"type": code, "message": message}),
         (_, "") => json!({"code": code, "message": message}),
         _ => json!({"code": code, "message": message, "location": location}),
