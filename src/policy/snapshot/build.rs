@@ -11,6 +11,7 @@ use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
+use super::expansions;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
@@ -104,10 +105,11 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     store.meters = meters;
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
+    let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
-    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, traces, errors }
+    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, expansions, traces, errors }
 }
 
 /// Templates that compile.
