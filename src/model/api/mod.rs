@@ -7,6 +7,7 @@ mod criteria;
 mod enforcement;
 mod expansion_template;
 mod fields;
+mod provider;
 pub mod schema;
 mod sync_requirements;
 mod template;
@@ -19,6 +20,7 @@ pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};
 pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
 pub use expansion_template::{ExpansionTemplate, GeneratorKinds, ImpliedAction};
+pub use provider::Provider;
 pub use sync_requirements::{REQUIRES_SYNC_DATA, SyncRequirement, sync_requirements};
 pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
 

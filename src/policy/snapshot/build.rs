@@ -12,6 +12,7 @@ use std::thread::ScopedJoinHandle;
 use thiserror::Error;
 
 use super::expansions;
+use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
@@ -107,9 +108,22 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let indexed = indexed(&constraints);
     let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
+    let providers = build_providers(store, &previous.providers, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
-    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, expansions, traces, errors }
+    Policies {
+        revision,
+        templates,
+        waiting,
+        constraints,
+        index,
+        indexed,
+        exclusions,
+        expansions,
+        providers,
+        traces,
+        errors,
+    }
 }
 
 /// Templates that compile.

@@ -5,6 +5,7 @@ mod check;
 mod configs;
 mod expansions;
 mod handle;
+mod providers;
 mod store;
 mod traced;
 
@@ -17,6 +18,7 @@ use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
 use crate::policy::expansion::Expansions;
+use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 
@@ -50,6 +52,7 @@ struct Policies {
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
     expansions: Arc<Expansions>,
+    providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
 }
@@ -103,6 +106,11 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Providers of external data in force.
+    pub fn providers(&self) -> &Providers {
+        &self.policies.providers
     }
 
     /// Requests whose evaluation is to be logged.
