@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod configs;
+mod expansions;
 mod handle;
 mod providers;
 mod store;
@@ -16,6 +17,7 @@ use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
+use crate::policy::expansion::Expansions;
 use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
@@ -49,6 +51,7 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    expansions: Arc<Expansions>,
     providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
