@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
 use crate::manifest::{self, Document, ReadOptions, Source, Unread};
-use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{
+    CONFIG_GROUP, CONSTRAINTS_GROUP, EXPANSION_GROUP, MUTATIONS_GROUP, PROVIDERS_GROUP, TEMPLATES_GROUP,
+};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
 
@@ -130,7 +132,7 @@ pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic
 
 /// What an object from a file means to a server: a policy, Config or Namespace is one, everything else is inventory.
 pub fn feed_changes(object: &Object) -> Vec<Change> {
-    if is_config(object.gvk()) {
+    if is_config(object.gvk()) || is_of_objects(object.gvk()) {
         return vec![Change::Apply(object.clone())];
     }
     let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
@@ -165,6 +167,11 @@ fn policy_change(object: &Object) -> Option<Change> {
 /// Whether objects of this type are templates or constraints.
 pub fn is_policy(gvk: &GroupVersionKind) -> bool {
     matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
+}
+
+/// Whether objects of this type change, expand or look up what is judged: mutators, ExpansionTemplates and Providers.
+pub(super) fn is_of_objects(gvk: &GroupVersionKind) -> bool {
+    matches!(gvk.group.as_str(), MUTATIONS_GROUP | EXPANSION_GROUP | PROVIDERS_GROUP)
 }
 
 /// Whether objects of this type are Configs.

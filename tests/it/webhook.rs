@@ -8,8 +8,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
-    ReportOptions, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, MutationOptions, Operation, Operations,
+    PolicySource, ReportOptions, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -167,6 +167,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),
+        mutation: MutationOptions::default(),
         operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,

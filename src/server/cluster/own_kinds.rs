@@ -20,7 +20,7 @@ pub(super) enum OwnKind {
 }
 
 impl OwnKind {
-    const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Assign,
         Self::AssignMetadata,
         Self::ModifySet,
