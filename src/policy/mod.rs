@@ -10,4 +10,5 @@ pub mod expansion;
 pub mod external_data;
 pub mod inventory;
 pub mod matching;
+pub mod mutation;
 pub mod snapshot;
