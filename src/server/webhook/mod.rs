@@ -65,13 +65,13 @@ impl Webhook {
             let (namespaces, metrics, traces) = (namespaces.clone(), Arc::clone(&metrics), traces.clone());
             let mutation = Arc::new(mutate::Mutation::new(options, &policies, namespaces, metrics, traces));
             let handle = move |request| Arc::clone(&mutation).handle(request);
-            router = router.route("/v1/mutate", post(once_known(&policies.are_known, handle)));
+            router = router.route("/v1/mutate", post(once_known(policies.are_known.clone(), handle)));
         }
         if options.operations.has(Operation::Webhook) {
             let admission = handler::Admission::new(options, &policies, namespaces, metrics, reporter, traces);
             let admission = Arc::new(admission);
             let handle = move |request| Arc::clone(&admission).handle(request);
-            router = router.route("/v1/admit", post(once_known(&policies.are_known, handle)));
+            router = router.route("/v1/admit", post(once_known(policies.are_known.clone(), handle)));
         }
         let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
         router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
@@ -100,10 +100,9 @@ fn own_accounts(namespace: &str) -> [String; 2] {
 
 /// Hands requests on from when the policies are known: whoever does not know them would let everything through as it is.
 fn once_known<F: Future<Output = Response> + Send + 'static>(
-    are_known: &watch::Receiver<bool>,
+    are_known: watch::Receiver<bool>,
     handle: impl Fn(Request) -> F + Clone,
 ) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone {
-    let are_known = are_known.clone();
     move |request| match *are_known.borrow() {
         true => Box::pin(handle(request)),
         false => Box::pin(std::future::ready(wire::not_ready())),

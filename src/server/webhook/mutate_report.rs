@@ -74,7 +74,7 @@ pub(super) fn annotated(options: MutationOptions, id: &str, mutation: Mutation) 
 }
 
 fn log(message: &str, id: &str, review: &Review, passes: &[Vec<String>]) {
-    let iterations = iterations(passes);
+    let iterations = Value::Object(iterations(passes));
     let object = review.object.as_ref();
     let name = object.map(|one| one.name()).filter(|name| !name.is_empty()).or(object.map(|one| one.generate_name()));
     let labels = object.and_then(|one| one.value().to_json().pointer("/metadata/labels").cloned()).unwrap_or_default();
@@ -94,7 +94,7 @@ fn log(message: &str, id: &str, review: &Review, passes: &[Vec<String>]) {
         resource_name = name,
         resource_source_type = source,
         resource_labels = %labels,
-        iterations = %Value::Object(iterations),
+        iterations = %iterations,
         "{message}"
     );
 }
