@@ -100,13 +100,22 @@ impl Running {
         (self.addresses.webhook.unwrap(), &self.authority)
     }
 
-    fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
+    pub(super) fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut client = LoopbackClient::connect(self.addresses.webhook.unwrap(), &self.authority).await.unwrap();
             let (status, body) = client.post(path, body).await.unwrap();
             (status, String::from_utf8(body).unwrap())
         })
+    }
+
+    /// What is exposed to Prometheus.
+    pub(super) fn metrics(&self) -> String {
+        let mut stream = std::net::TcpStream::connect(self.addresses.metrics).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
     }
 
     pub(super) fn ask(&self, review: &Value) -> Value {
@@ -212,11 +221,7 @@ pub(super) fn ask(review: &Value) -> Value {
 
 /// What is exposed to Prometheus.
 pub(super) fn metrics() -> String {
-    let mut stream = std::net::TcpStream::connect(running().addresses.metrics).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
+    running().metrics()
 }
 
 #[test]
@@ -353,7 +358,10 @@ fn unknown_paths_are_named() {
     let (status, body) = post("/v1/admission", b"{}".to_vec());
     assert_eq!(
         (status, body.as_str()),
-        (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit and POST /v1/admitlabel\n")
+        (
+            404,
+            "no such endpoint: /v1/admission; the webhook answers POST /v1/admit, POST /v1/mutate and POST /v1/admitlabel\n"
+        )
     );
 }
 
