@@ -132,10 +132,10 @@ pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic
 
 /// What an object from a file means to a server: a policy, Config or Namespace is one, everything else is inventory.
 pub fn feed_changes(object: &Object) -> Vec<Change> {
-    if is_config(object.gvk()) || is_of_objects(object.gvk()) {
+    if is_config(object.gvk()) {
         return vec![Change::Apply(object.clone())];
     }
-    let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
+    let sync = (!is_policy(object.gvk()) && !is_around_policies(object.gvk())).then(|| Change::Sync(object.clone()));
     policy_change(object).into_iter().chain(sync).collect()
 }
 
@@ -159,19 +159,21 @@ pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagno
     (objects, diagnostics)
 }
 
-/// The change that a policy or a Namespace makes; `None` for every other object.
+/// The change that a policy, what is around policies, or a Namespace makes; `None` for every other object.
 fn policy_change(object: &Object) -> Option<Change> {
-    (is_policy(object.gvk()) || object.is_namespace()).then(|| Change::Apply(object.clone()))
+    let gvk = object.gvk();
+    let counts = is_policy(gvk) || is_around_policies(gvk) || object.is_namespace();
+    counts.then(|| Change::Apply(object.clone()))
+}
+
+/// Whether objects of this type say what policies get to see, or who answers them: mutators, ExpansionTemplates, Providers.
+pub(super) fn is_around_policies(gvk: &GroupVersionKind) -> bool {
+    matches!(gvk.group.as_str(), EXPANSION_GROUP | MUTATIONS_GROUP | PROVIDERS_GROUP)
 }
 
 /// Whether objects of this type are templates or constraints.
 pub fn is_policy(gvk: &GroupVersionKind) -> bool {
     matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
-}
-
-/// Whether objects of this type change, expand or look up what is judged: mutators, ExpansionTemplates and Providers.
-pub(super) fn is_of_objects(gvk: &GroupVersionKind) -> bool {
-    matches!(gvk.group.as_str(), MUTATIONS_GROUP | EXPANSION_GROUP | PROVIDERS_GROUP)
 }
 
 /// Whether objects of this type are Configs.

@@ -172,6 +172,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         tls_min_version: TlsVersion::Tls13,
         client_certificates: None,
         serving_threads: 2,
+        provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_millis(200),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,

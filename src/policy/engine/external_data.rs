@@ -12,7 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Deadline;
-use crate::model::api::Provider;
+use crate::model::api::{Provider, Recorded, RecordedAnswers};
 
 /// Providers in force, by name.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,21 @@ impl Providers {
     }
 }
 
+impl Providers {
+    /// The same, with what was recorded of them, and of others.
+    #[must_use]
+    pub fn with_records(mut self, records: &RecordedAnswers) -> Self {
+        for (name, recorded) in records {
+            let of_record = || Arc::new(Provider::of_record(name, Arc::clone(recorded)));
+            let provider = self.0.entry(name.clone()).or_insert_with(of_record);
+            if provider.recorded.as_ref() != Some(recorded) {
+                Arc::make_mut(provider).recorded = Some(Arc::clone(recorded));
+            }
+        }
+        self
+    }
+}
+
 impl FromIterator<Arc<Provider>> for Providers {
     fn from_iter<T: IntoIterator<Item = Arc<Provider>>>(providers: T) -> Self {
         Self(providers.into_iter().map(|one| (one.name.clone(), one)).collect())
@@ -50,6 +65,11 @@ impl FromIterator<Arc<Provider>> for Providers {
 pub trait ExternalDataSource: Debug + Send + Sync {
     /// Asks providers at the same time; one answer for each question, in their order.
     fn ask_all(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, ProviderFailure>>;
+
+    /// Why nobody can be asked who is not among the providers; nothing where that is all the same.
+    fn refusal(&self, _name: &str) -> Option<String> {
+        None
+    }
 
     /// Asks one provider.
     ///
@@ -70,6 +90,13 @@ pub struct Outside<'e> {
     pub providers: &'e Providers,
     /// When the whole review must have its answer.
     pub deadline: Deadline,
+}
+
+impl<'e> Outside<'e> {
+    /// What was recorded of these providers, and nothing else.
+    pub fn recorded(providers: &'e Providers) -> Self {
+        Self { source: &NoExternalData, providers, deadline: Deadline::none() }
+    }
 }
 
 /// What is asked of one provider.
@@ -127,21 +154,53 @@ pub enum ProviderFailure {
     Refused(String),
 }
 
-/// Nobody to ask: evaluation offline does no I/O.
+/// Nobody to ask: evaluation offline does no I/O. What was recorded of a provider is its answer, and nothing else is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoExternalData;
 
+impl NoExternalData {
+    fn answer(question: &Question<'_>) -> Result<Answer, ProviderFailure> {
+        let name = &question.provider.name;
+        let Some(recorded) = &question.provider.recorded else {
+            return Err(ProviderFailure::Refused(not_recorded(name)));
+        };
+        if let Some(failure) = &recorded.failure {
+            return Err(ProviderFailure::Failed(format!("failed to send external data request: {failure}")));
+        }
+        let mut items = Vec::new();
+        // A provider that fails as a whole says nothing of keys.
+        for key in question.keys {
+            match recorded.keys.get(key) {
+                Some(value) => items.push(Item { key: key.clone(), value: value.clone() }),
+                None if !recorded.system_error.is_empty() => {}
+                None => {
+                    return Err(ProviderFailure::Refused(format!(
+                        "provider {name:?} is asked about the key {key:?}, of which nothing is recorded; add the key to \
+                         the file of --external-data, with its value or error"
+                    )));
+                }
+            }
+        }
+        let Recorded { system_error, is_idempotent, .. } = recorded.as_ref();
+        Ok(Answer { items, system_error: system_error.clone(), is_idempotent: *is_idempotent, status_code: 200 })
+    }
+}
+
 impl ExternalDataSource for NoExternalData {
     fn ask_all(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, ProviderFailure>> {
-        let refused = |question: &Question<'_>| {
-            Err(ProviderFailure::Refused(format!(
-                "provider {:?} is asked for external data, and nothing is sent from here; record its answers in a file \
-                 and give that with --external-data FILE",
-                question.provider.name
-            )))
-        };
-        questions.iter().map(refused).collect()
+        questions.iter().map(Self::answer).collect()
     }
+
+    fn refusal(&self, name: &str) -> Option<String> {
+        Some(not_recorded(name))
+    }
+}
+
+fn not_recorded(name: &str) -> String {
+    format!(
+        "provider {name:?} is asked for external data, and nothing is sent from here; give its recorded answers with \
+         --external-data FILE"
+    )
 }
 
 /// A source for one review: what was answered once is the answer for all its policies, and a provider that failed is not
@@ -178,6 +237,10 @@ impl<'s> OncePerReview<'s> {
 }
 
 impl ExternalDataSource for OncePerReview<'_> {
+    fn refusal(&self, name: &str) -> Option<String> {
+        self.source.refusal(name)
+    }
+
     fn ask_all(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, ProviderFailure>> {
         let recalled: Vec<_> = questions.iter().map(|question| self.recall(question)).collect();
         let unknown = questions.iter().zip(&recalled).filter(|(_, answer)| answer.is_none());
@@ -224,8 +287,33 @@ mod tests {
     }
 
     fn provider(name: &str) -> Arc<Provider> {
-        let (url, authorities) = ("https://example.com".to_owned(), String::new());
-        Arc::new(Provider { name: name.to_owned(), url, timeout_seconds: 1, authorities })
+        let (url, authorities) = ("https://example.com".to_owned(), Vec::new());
+        Arc::new(Provider { name: name.to_owned(), url, timeout_seconds: 1, authorities, recorded: None })
+    }
+
+    #[test]
+    fn only_what_is_recorded_is_answered_offline() {
+        let keys = BTreeMap::from([("a".to_owned(), Ok(Value::from(1))), ("b".to_owned(), Err("bad".to_owned()))]);
+        let all = Arc::new(Recorded { keys, is_idempotent: true, ..Recorded::default() });
+        let down = Arc::new(Recorded { failure: Some("it is down".to_owned()), ..Recorded::default() });
+        let sick = Arc::new(Recorded { system_error: "sealed".to_owned(), ..Recorded::default() });
+        let records = [("all", all), ("down", down), ("sick", sick)].map(|(name, one)| (name.to_owned(), one));
+        let providers = Providers::from_iter([provider("all"), provider("silent")]).with_records(&records.into());
+        let ask = |name, key: &str| {
+            let (provider, keys) = (providers.find(name).unwrap(), [key.to_owned()]);
+            let deadline = Deadline::none();
+            NoExternalData.ask(Question { provider, keys: &keys, purpose: Purpose::Validation, deadline })
+        };
+        assert_eq!(ask("all", "a").unwrap().items[0].value, Ok(Value::from(1)));
+        assert_eq!(ask("all", "b").unwrap().items[0].value, Err("bad".to_owned()));
+        assert_eq!(ask("sick", "a").unwrap().system_error, "sealed");
+        let failed = "failed to send external data request: it is down".to_owned();
+        assert_eq!(ask("down", "a"), Err(ProviderFailure::Failed(failed)));
+        for (name, key) in [("all", "c"), ("silent", "a")] {
+            let error = ask(name, key).unwrap_err();
+            assert!(matches!(&error, ProviderFailure::Refused(text) if text.contains("--external-data")), "{error}");
+        }
+        assert_eq!((providers.len(), providers.find("all").unwrap().timeout_seconds), (4, 1));
     }
 
     #[test]

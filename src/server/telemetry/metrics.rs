@@ -16,6 +16,7 @@ use super::evaluations::Evaluations;
 use super::expiry::Expiry;
 use super::inventory::Synced;
 use super::mutation::MutationMetrics;
+use super::providers::ProviderMetrics;
 use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
 use crate::policy::snapshot::SnapshotHandle;
@@ -38,6 +39,7 @@ pub struct Metrics {
     intended_watches: Gauge,
     dropped_events: Counter<u64, AtomicU64>,
     mutation: MutationMetrics,
+    providers: ProviderMetrics,
 }
 
 /// How a request ended, for metrics.
@@ -109,6 +111,7 @@ impl Metrics {
             intended_watches: Gauge::default(),
             dropped_events: Counter::default(),
             mutation: MutationMetrics::default(),
+            providers: ProviderMetrics::default(),
         };
         metrics.mutation.register(&mut metrics.registry);
         metrics.register_policies();
@@ -137,6 +140,7 @@ impl Metrics {
             "Events on violations that were not written because there were too many",
             self.dropped_events.clone(),
         );
+        self.providers.register(&mut self.registry);
     }
 
     fn register_policies(&mut self) {
@@ -187,6 +191,11 @@ impl Metrics {
         self.registry.register_collector(Box::new(SetAside(Arc::clone(&snapshots))));
         self.registry.register_collector(Box::new(Evaluations(snapshots)));
         self
+    }
+
+    /// What is counted of providers.
+    pub(in crate::server) fn providers(&self) -> &ProviderMetrics {
+        &self.providers
     }
 
     /// Counts one answered request.

@@ -6,5 +6,6 @@ mod inventory;
 pub mod logs;
 pub mod metrics;
 pub(crate) mod mutation;
+pub(super) mod providers;
 mod set_aside;
 pub(super) mod traces;

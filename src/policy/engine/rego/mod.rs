@@ -93,8 +93,8 @@ impl RegoProgram {
             RegoEngine::Own | RegoEngine::Regorus | RegoEngine::Both => InventoryReads::everything(),
         };
         let modules = std::iter::once(&source.main).chain(&source.libraries);
-        let names = if options.access.may_reach_out() { &["http", "net", EXTERNAL_DATA][..] } else { &[EXTERNAL_DATA] };
-        let reaches_out = modules.into_iter().any(|module| names.iter().any(|name| module.text.contains(name)));
+        let reaches_out = options.access.may_reach_out()
+            && modules.into_iter().any(|module| ["http", "net"].iter().any(|name| module.text.contains(name)));
         Ok(Self { plan, second_opinion, is_referential, reads, keeps_prints, is_traced, reaches_out, coverables })
     }
 

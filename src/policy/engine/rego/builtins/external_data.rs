@@ -23,7 +23,10 @@ fn ask(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Buil
         return Err(BuiltinError::Refused(text));
     };
     let Some(provider) = outside.providers.find(name) else {
-        return Ok(failure(400, "key is not found in provider cache"));
+        return match outside.source.refusal(name) {
+            Some(text) => Err(BuiltinError::Refused(format!("{NAME}: {text}"))),
+            None => Ok(failure(400, "key is not found in provider cache")),
+        };
     };
     let deadline = outside.deadline.most();
     let begun = Instant::now();
