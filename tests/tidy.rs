@@ -37,7 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "main.rs"]),
     ("clap_complete", &["cli/completions.rs"]),
     ("clap_mangen", &["cli/man.rs"]),
-    ("data_encoding", &["model/api/provider.rs", "server/outbound/"]),
+    ("data_encoding", &["model/api/provider.rs", "model/review/", "server/outbound/"]),
     ("flate2", &["server/outbound/"]),
     ("foldhash", &["model/value/"]),
     ("futures", &["server/", "cli/"]),

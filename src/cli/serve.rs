@@ -90,8 +90,9 @@ pub(super) struct ServeArguments {
     /// files are taken up without a restart
     #[arg(long, help_heading = "Policies", value_name = "PATH", conflicts_with = "kubeconfig")]
     policies: Vec<PathBuf>,
-    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status; may be given several times
-    /// or as a list. All of these when not given. Gatekeeper's other operations are taken, and have no effect
+    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status, mutation-webhook,
+    /// mutation-status, mutation-controller (knows mutators without serving them); may be given several times or as a list.
+    /// All of these when not given. Gatekeeper's operation audit is taken, and has no effect
     #[arg(long, help_heading = "Process", value_name = "OPERATION", value_delimiter = ',')]
     operation: Vec<Operation>,
     /// Name of this process in statuses
@@ -158,7 +159,7 @@ fn warn_of_what_is_not_there(arguments: &ServeArguments) {
     let operations = Operations::new(&arguments.operation);
     let without_effect = operations.names_without_effect();
     if !without_effect.is_empty() {
-        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit and no mutation");
+        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit");
     }
 }
 
@@ -188,6 +189,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         webhook_rules: arguments.certificates.webhook_rules(),
         reports: arguments.reports.options(),
+        mutation: arguments.reports.mutation(),
         operations: Operations::new(&arguments.operation),
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,

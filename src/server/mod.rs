@@ -12,6 +12,7 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod counts;
 mod doctor;
 mod health;
 pub mod loopback;
@@ -47,7 +48,7 @@ pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use outbound::{OciError, PulledFile, pull};
 pub use telemetry::traces::{TraceError, TraceOptions};
-pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
+pub use webhook::{ExemptNamespaces, MutationOptions, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub struct ServeOptions {
     pub webhook_rules: WebhookRules,
     /// What is told of requests.
     pub reports: ReportOptions,
+    /// What is told of mutations.
+    pub mutation: MutationOptions,
     /// `--operation`.
     pub operations: Operations,
     /// What policies may use.

@@ -16,6 +16,7 @@ mod library;
 mod lint_bad_input;
 mod lint_since;
 mod matching;
+mod mutate_webhook;
 mod namespaces;
 mod opa_conformance;
 mod own_resources;

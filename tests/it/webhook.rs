@@ -8,8 +8,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
-    ReportOptions, SelfSigned, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, MutationOptions, Operation, Operations,
+    PolicySource, ReportOptions, SelfSigned, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ impl Running {
         (self.addresses.webhook.unwrap(), &self.authority)
     }
 
-    fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
+    pub(super) fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut client = LoopbackClient::connect(self.addresses.webhook.unwrap(), &self.authority).await.unwrap();
@@ -185,6 +185,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),
+        mutation: MutationOptions::default(),
         operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,
@@ -366,7 +367,10 @@ fn unknown_paths_are_named() {
     let (status, body) = post("/v1/admission", b"{}".to_vec());
     assert_eq!(
         (status, body.as_str()),
-        (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit and POST /v1/admitlabel\n")
+        (
+            404,
+            "no such endpoint: /v1/admission; the webhook answers POST /v1/admit, POST /v1/mutate and POST /v1/admitlabel\n"
+        )
     );
 }
 

@@ -17,8 +17,8 @@ use super::serve::{processors, runtime};
 use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
-    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
-    TlsVersion, TraceOptions, WebhookRules, self_signed,
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, MutationOptions, Operations, PolicySource,
+    ReportOptions, ServeOptions, TlsVersion, TraceOptions, WebhookRules, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -106,6 +106,7 @@ fn options(directory: &Path) -> ServeOptions {
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),
+        mutation: MutationOptions::default(),
         operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,

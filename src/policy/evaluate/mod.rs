@@ -1,6 +1,7 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
 mod application;
+mod mutate;
 pub mod own;
 mod verdict;
 
@@ -17,6 +18,7 @@ use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
+pub use mutate::{Mutation, MutationContext, MutationFailure, SubjectName, mutate};
 pub use verdict::{Decision, Verdict};
 
 /// The circumstances of an evaluation.

@@ -11,6 +11,8 @@ use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
+use super::expansions;
+use super::mutators::build_mutators;
 use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
@@ -108,11 +110,26 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     store.meters = meters;
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
+    let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
+    let mutators = build_mutators(store, &previous.mutators, &mut errors);
     let providers = build_providers(store, &previous.providers, options, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
-    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, providers, traces, errors }
+    Policies {
+        revision,
+        templates,
+        waiting,
+        constraints,
+        index,
+        indexed,
+        exclusions,
+        expansions,
+        mutators,
+        providers,
+        traces,
+        errors,
+    }
 }
 
 /// Templates that compile.

@@ -3,7 +3,9 @@
 mod build;
 mod check;
 mod configs;
+mod expansions;
 mod handle;
+mod mutators;
 mod providers;
 mod store;
 mod traced;
@@ -17,12 +19,15 @@ use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::external_data::Providers;
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
+use crate::policy::expansion::Expansions;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
+use crate::policy::mutation::Mutators;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
+pub use mutators::CONFLICTING;
 pub use providers::check_provider;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
@@ -50,6 +55,8 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    expansions: Arc<Expansions>,
+    mutators: Arc<Mutators>,
     providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
@@ -104,6 +111,11 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Mutators in force, and those that are in conflict.
+    pub fn mutators(&self) -> &Mutators {
+        &self.policies.mutators
     }
 
     /// Providers of external data in force.

@@ -10,8 +10,8 @@ use tracing::{error, info};
 
 use super::namespaces::{Namespaces, UnknownNamespace};
 use super::trace::Tracer;
-use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
-use super::{Policies, Reporter};
+use super::wire::{Reply, TIMEOUT_MARGIN, identity, read_body, request_timeout};
+use super::{Policies, Reporter, own_accounts};
 use crate::model::api::{EnforcementPoint, Process};
 use crate::model::review::{
     AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
@@ -120,9 +120,7 @@ impl Admission {
             reporter,
             traces,
             evaluation_limit: options.evaluation_limit,
-            // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
-            own_accounts: ["admit", "gatekeeper-admin"]
-                .map(|name| format!("system:serviceaccount:{}:{name}", options.pod_namespace)),
+            own_accounts: own_accounts(&options.pod_namespace),
         }
     }
 
@@ -297,14 +295,6 @@ impl Admission {
         let mut verdict = self.reporter.judged(review, outcome, &places, trace);
         verdict.response.warnings.extend(pending.passed.warnings);
         done(answered(version, review, verdict.decision, &verdict.response))
-    }
-}
-
-/// The version and the id that an answer needs.
-fn identity(body: &[u8]) -> (Option<String>, String) {
-    match AdmissionReview::parse(body) {
-        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
-        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
     }
 }
 
