@@ -1,5 +1,6 @@
 //! `admit serve`: the webhook. Flags are Gatekeeper's wherever it has one.
 
+mod external_data;
 #[cfg(test)]
 mod flag_tests;
 mod foreign_flags;
@@ -15,6 +16,7 @@ use clap::Args;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::external_data::ExternalDataArguments;
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
 use self::traces::TraceArguments;
@@ -88,8 +90,9 @@ pub(super) struct ServeArguments {
     /// files are taken up without a restart
     #[arg(long, help_heading = "Policies", value_name = "PATH", conflicts_with = "kubeconfig")]
     policies: Vec<PathBuf>,
-    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status; may be given several times
-    /// or as a list. All of these when not given. Gatekeeper's other operations are taken, and have no effect
+    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status, mutation-webhook,
+    /// mutation-status, mutation-controller (knows mutators without serving them); may be given several times or as a list.
+    /// All of these when not given. Gatekeeper's operation audit is taken, and has no effect
     #[arg(long, help_heading = "Process", value_name = "OPERATION", value_delimiter = ',')]
     operation: Vec<Operation>,
     /// Name of this process in statuses
@@ -108,6 +111,8 @@ pub(super) struct ServeArguments {
     webhook: WebhookArguments,
     #[command(flatten, next_help_heading = "Policies")]
     engine: EngineArguments,
+    #[command(flatten, next_help_heading = "Policies")]
+    external_data: ExternalDataArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
     reports: ReportArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
@@ -154,7 +159,7 @@ fn warn_of_what_is_not_there(arguments: &ServeArguments) {
     let operations = Operations::new(&arguments.operation);
     let without_effect = operations.names_without_effect();
     if !without_effect.is_empty() {
-        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit and no mutation");
+        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit");
     }
 }
 
@@ -178,11 +183,13 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         tls_min_version: arguments.tls_min_version,
         client_certificates: arguments.certificates.clients(),
         serving_threads: threads.unwrap_or_else(processors),
+        provider_cache_lifetime: arguments.external_data.external_data_provider_response_cache_ttl,
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         webhook_rules: arguments.certificates.webhook_rules(),
         reports: arguments.reports.options(),
+        mutation: arguments.reports.mutation(),
         operations: Operations::new(&arguments.operation),
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
@@ -198,6 +205,9 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
 fn build_options(arguments: &ServeArguments) -> BuildOptions {
     let mut options = arguments.engine.build_options();
     options.compile.referential_rules = arguments.enable_referential_rules;
+    if !arguments.external_data.enable_external_data {
+        options.compile.access.disable_external_data();
+    }
     options
 }
 

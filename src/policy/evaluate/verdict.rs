@@ -62,7 +62,7 @@ impl Verdict {
             (true, true) => (200, None),
         };
         let decision = if allowed { Decision::Allow } else { Decision::Deny };
-        let response = AdmissionResponse { allowed, code, reason, message: denials.join("\n"), warnings };
+        let response = AdmissionResponse { allowed, code, reason, message: denials.join("\n"), warnings, patch: None };
         Self { decision, response }
     }
 
