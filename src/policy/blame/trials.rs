@@ -147,7 +147,7 @@ impl<'a> Trials<'a> {
         // Indexes are of the inventory as it is.
         let indexes = if changed.is_none() { self.snapshot.indexes(constraint.kind()) } else { None };
         let inventory = changed.as_ref().unwrap_or(inventory.document());
-        let input = Input { review, parameters, inventory, indexes };
+        let input = Input { review, parameters, inventory, indexes, outside: None };
         let findings = program.evaluate_noting(input, self.deadline, notes).ok()?;
         Some(findings.into_iter().map(|finding| finding.message).collect())
     }

@@ -207,7 +207,7 @@ fn fire(world: &World, constraint: &CompiledConstraint, review: &Review) -> BTre
     let document = Document::from_review(review);
     let inventory = world.snapshot.inventory().document();
     let indexes = world.snapshot.indexes(constraint.constraint.kind());
-    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes };
+    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes, outside: None };
     proof::fired(world, constraint, input)
 }
 
