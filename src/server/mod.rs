@@ -68,6 +68,8 @@ pub struct ServeOptions {
     pub serving_threads: usize,
     /// `--evaluation-timeout`.
     pub evaluation_limit: Duration,
+    /// `--enable-generator-resource-expansion`.
+    pub expands_generators: bool,
     /// `--max-request-bytes`.
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.

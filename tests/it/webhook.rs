@@ -164,6 +164,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         client_certificates: None,
         serving_threads: 2,
         evaluation_limit: Duration::from_millis(200),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),

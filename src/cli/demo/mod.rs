@@ -102,6 +102,7 @@ fn options(directory: &Path) -> ServeOptions {
         client_certificates: None,
         serving_threads: processors(),
         evaluation_limit: Duration::from_secs(1),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),

@@ -47,7 +47,6 @@ const LOGS: &str = "logs are JSON lines on stderr or in --log-file, from --log-l
 const AUDIT: &str = "there is no audit";
 const MUTATION: &str = "there is no mutation";
 const EXPORT: &str = "violations are not exported";
-const EXPANSION: &str = "there is no expansion: ExpansionTemplates are not applied";
 const PROVIDERS: &str = "there are no Providers: a template that calls external_data is refused";
 const CEL: &str = "there is no CEL: a template in CEL alone is refused";
 const VAP: &str = "no ValidatingAdmissionPolicy is made: the webhook decides";
@@ -58,7 +57,7 @@ const RETRIES: &str = "a policy that does not compile never will, so it is not t
 const RETRIES_WITHOUT_END: &str = "it is ready without policies that do not compile; their statuses say why";
 
 /// By name.
-const FLAGS: [ForeignFlag; 51] = [
+const FLAGS: [ForeignFlag; 50] = [
     flag("add_dir_header", Switch, "false", Ignored(LOGS)),
     flag("alsologtostderr", Switch, "false", Ignored(LOGS)),
     flag("api-cache-dir", Text, "", Ignored(AUDIT)),
@@ -78,7 +77,6 @@ const FLAGS: [ForeignFlag; 51] = [
     flag("emit-audit-events", Switch, "false", Ignored(AUDIT)),
     flag("enable-admission-violation-export", Switch, "false", Ignored(EXPORT)),
     flag("enable-external-data", Switch, "false", Ignored(PROVIDERS)),
-    flag("enable-generator-resource-expansion", Switch, "false", Ignored(EXPANSION)),
     flag("enable-k8s-native-validation", Switch, "false", Ignored(CEL)),
     flag("enable-mutation", Switch, "false", Ignored("it has none in Gatekeeper either")),
     flag("enable-pprof", Switch, "false", Ignored(PROFILES)),

@@ -2,7 +2,7 @@
 //!
 //! What Gatekeeper checks is checked on every request, deletions included, with its codes. What goes beyond it is asked
 //! only where a spec is new: whatever is stored already can be labelled, finalized and deleted.
-//! Absent for now: mutators, providers and expansion templates, which pass.
+//! Absent for now: mutators and providers, which pass.
 
 use crate::model::api::{
     CONFIG_GROUP, CONFIG_NAME, CONSTRAINTS_GROUP, Config, EXPANSION_GROUP, Enforcement, EngineSource, MUTATIONS_GROUP,
@@ -11,6 +11,10 @@ use crate::model::api::{
 use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
 use crate::policy::snapshot::{BuildOptions, ErrorPlace, ResourceError, Snapshot, check_template, compile_check};
+
+mod expansion_templates;
+
+use expansion_templates::check as expansion_template;
 
 /// The groups of the resources that configure admit, which are checked.
 pub const GROUPS: [&str; 8] = [
@@ -93,6 +97,7 @@ pub fn check(
     match (group, kind) {
         (TEMPLATES_GROUP, "ConstraintTemplate") => template(object, is_new(review, objects), rules),
         (CONSTRAINTS_GROUP, _) => constraint(snapshot, object, is_deletion, rules),
+        (EXPANSION_GROUP, "ExpansionTemplate") => expansion_template(snapshot, object, is_new(review, objects)),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),
         (SYNC_SET_GROUP, "SyncSet") if is_new(review, objects) => {
             let (_, errors) = parse_sync_set(object);

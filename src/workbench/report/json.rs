@@ -56,7 +56,7 @@ impl Serialize for OrderedResult {
 /// Beyond what Gatekeeper says; its readers pass over it.
 fn blame_fields(blame: &Blame, judgement: &Judgement) -> Value {
     let location = judgement.location();
-    let written = |path| judgement.origin_of(path).path.to_string();
+    let written = |path| judgement.violation.origin_of(path).path.to_string();
     let mut fields = json!({"field": written(&blame.path), "basis": blame.basis.as_str()});
     if let Some(missing) = &blame.missing {
         fields["missing"] = written(missing).into();
