@@ -9,6 +9,7 @@ pub mod exclusion;
 pub mod expansion;
 pub mod inventory;
 pub mod matching;
+pub mod mutation;
 pub mod snapshot;
 
 pub use engine::external_data;

@@ -1,6 +1,7 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
 mod application;
+mod mutate;
 pub mod own;
 mod resultants;
 mod verdict;
@@ -19,6 +20,7 @@ use crate::policy::expansion::{ExpansionFailure, Unexpandable};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
+pub use mutate::{Mutation, MutationContext, MutationFailure, SubjectName, mutate};
 pub use resultants::{Expands, Implied};
 pub use verdict::{Decision, Verdict};
 
@@ -163,6 +165,14 @@ pub enum ReviewFailure {
     /// Nobody knows what the object would create.
     #[error("unable to expand object: {0}")]
     Expansion(ExpansionFailure),
+    /// The same, as nobody knows what it would be itself.
+    #[error("error mutating base resource {resource}: {cause}")]
+    Generator {
+        /// Its name.
+        resource: String,
+        /// What happened.
+        cause: String,
+    },
 }
 
 /// Judges a review by every constraint that applies to it.
@@ -250,7 +260,13 @@ impl Matching<'_> {
     }
 
     fn violation(&self, message: String, details: Option<Value>) -> Violation {
-        Violation { constraint: Arc::clone(self.constraint), message, details, actions: self.actions.clone(), implied: None }
+        Violation {
+            constraint: Arc::clone(self.constraint),
+            message,
+            details,
+            actions: self.actions.clone(),
+            implied: None,
+        }
     }
 }
 
@@ -344,7 +360,7 @@ impl ReviewFailure {
     fn of_resultant(self) -> Self {
         match self {
             Self::Evaluation { constraint, cause } => Self::Resultant { constraint, cause },
-            other @ (Self::Resultant { .. } | Self::Expansion(_)) => other,
+            other @ (Self::Resultant { .. } | Self::Expansion(_) | Self::Generator { .. }) => other,
         }
     }
 }

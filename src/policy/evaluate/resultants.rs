@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use super::mutate::{MutationContext, mutate};
 use super::{EvalContext, ReviewFailure, Violation};
-use crate::model::api::{Enforcement, EnforcementAction, ImpliedAction};
+use crate::model::api::{Enforcement, EnforcementAction, EnforcementPoint, ImpliedAction};
 use crate::model::object::{FieldPath, Object};
-use crate::model::review::{Operation, Review};
+use crate::model::review::{Operation, RequestFields, Review, Source};
 use crate::policy::expansion::{Expansion, Generators, Holder, Origin, Referents, Resultant};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -46,11 +47,45 @@ pub(super) fn created(
     if !generators.may_expand(&review.kind) {
         return Ok(Expansion::default());
     }
-    let Some(generator) = review.object.as_ref().and_then(|object| generator(object.value().to_json(), review)) else {
+    let Some(mut generator) = review.object.as_ref().and_then(|object| generator(object.value().to_json(), review))
+    else {
         return Ok(Expansion::default());
     };
+    let mutate = |object: &Object, source: Source| mutated(snapshot, review, object, source, context);
+    // In the cluster it has been when it gets here.
+    if context.point == EnforcementPoint::CommandLine && !snapshot.expansions().is_empty() {
+        let resource = generator.name().to_owned();
+        let changed =
+            mutate(&generator, review.source).map_err(|cause| ReviewFailure::Generator { resource, cause })?;
+        generator = changed.unwrap_or(generator);
+    }
     let namespace = review.namespace_object.as_ref().map_or(review.namespace.as_str(), |namespace| namespace.name());
-    generators.expand(&generator, namespace, &mut |_| Ok(None)).map_err(ReviewFailure::Expansion)
+    generators
+        .expand(&generator, namespace, &mut |resultant| mutate(resultant, Source::Generated))
+        .map_err(ReviewFailure::Expansion)
+}
+
+/// What mutators make of an object, who acts being the review's; nothing when they leave it as it is. They are asked for no
+/// operation: those that are for some alone leave it alone.
+fn mutated(
+    snapshot: &Snapshot,
+    review: &Review,
+    object: &Object,
+    source: Source,
+    context: &EvalContext<'_>,
+) -> Result<Option<Object>, String> {
+    if snapshot.mutators().active().is_empty() {
+        return Ok(None);
+    }
+    let uid = review.uid.as_str();
+    let request = RequestFields { user_info: review.request.user_info.clone(), ..RequestFields::default() };
+    let review = Review { request, source, ..Review::of_object(object, review.namespace_object.clone()) };
+    let offline = MutationContext::offline();
+    let id = if uid.is_empty() { offline.id } else { uid };
+    let mutation = mutate(snapshot, &review, object.value(), MutationContext { id, evaluation: *context });
+    let mutation = mutation.map_err(|failure| failure.to_string())?;
+    let object = mutation.is_changed.then(|| Object::from_value(mutation.object)).transpose();
+    object.map_err(|error| error.to_string())
 }
 
 /// The object as the request has it: its type and its namespace are those of the request.

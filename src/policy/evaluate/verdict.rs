@@ -70,7 +70,9 @@ impl Verdict {
     pub fn from_failure(failure: &ReviewFailure, name: &str) -> Self {
         let message = match failure {
             ReviewFailure::Evaluation { .. } => format!("error reviewing resource {name}: {failure}"),
-            ReviewFailure::Resultant { .. } | ReviewFailure::Expansion(_) => failure.to_string(),
+            ReviewFailure::Resultant { .. } | ReviewFailure::Expansion(_) | ReviewFailure::Generator { .. } => {
+                failure.to_string()
+            }
         };
         Self { decision: Decision::Error, response: AdmissionResponse::error(500, message) }
     }

@@ -12,6 +12,7 @@ use std::thread::ScopedJoinHandle;
 use thiserror::Error;
 
 use super::expansions;
+use super::mutators::build_mutators;
 use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
@@ -108,6 +109,7 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let indexed = indexed(&constraints);
     let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
+    let mutators = build_mutators(store, &previous.mutators, &mut errors);
     let providers = build_providers(store, &previous.providers, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
@@ -120,6 +122,7 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
         indexed,
         exclusions,
         expansions,
+        mutators,
         providers,
         traces,
         errors,

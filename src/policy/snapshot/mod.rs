@@ -5,6 +5,7 @@ mod check;
 mod configs;
 mod expansions;
 mod handle;
+mod mutators;
 mod providers;
 mod store;
 mod traced;
@@ -21,10 +22,12 @@ use crate::policy::expansion::Expansions;
 use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
+use crate::policy::mutation::Mutators;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
+pub use mutators::CONFLICTING;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
@@ -52,6 +55,7 @@ struct Policies {
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
     expansions: Arc<Expansions>,
+    mutators: Arc<Mutators>,
     providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
@@ -106,6 +110,11 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Mutators in force, and those that are in conflict.
+    pub fn mutators(&self) -> &Mutators {
+        &self.policies.mutators
     }
 
     /// Providers of external data in force.

@@ -16,7 +16,8 @@ impl Snapshot {
         store.inventory = self.inventory.clone();
         // What it would create may be anybody's.
         let expands = self.expansions().apply_to(&review.kind);
-        let judging: Vec<_> = if expands { self.constraints().iter().collect() } else { self.candidates(review).collect() };
+        let judging: Vec<_> =
+            if expands { self.constraints().iter().collect() } else { self.candidates(review).collect() };
         for one in judging {
             let (kind, name) = (one.constraint.kind().to_owned(), one.constraint.name().to_owned());
             if let Some(template) = self.policies.templates.get(&kind) {
@@ -29,6 +30,7 @@ impl Snapshot {
         let mut traced = build(&mut store, &Self::default(), BuildOptions { compile }).0;
         if let Some(policies) = Arc::get_mut(&mut traced.policies) {
             policies.expansions = Arc::clone(&self.policies.expansions);
+            policies.mutators = Arc::clone(&self.policies.mutators);
         }
         traced
     }

@@ -59,8 +59,13 @@ fn log_trace(snapshot: &Snapshot, review: &Review, build: BuildOptions) {
     let traced = snapshot.traced(review, build);
     let (point, deadline) = (EnforcementPoint::Webhook, Deadline::after(PATIENCE));
     let mut notes = Notes::default();
-    let context =
-        EvalContext { point, deadline, evaluation_limit: None, external_data: &NoExternalData, ..EvalContext::offline() };
+    let context = EvalContext {
+        point,
+        deadline,
+        evaluation_limit: None,
+        external_data: &NoExternalData,
+        ..EvalContext::offline()
+    };
     let outcome = match validate_noting(&traced, review, context, Some(&mut notes)) {
         Ok(evaluation) => {
             format!("{} constraints matched, {} violations", evaluation.matched, evaluation.violations.len())

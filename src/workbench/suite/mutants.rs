@@ -15,7 +15,7 @@ use super::coverage::{percent, shown_path};
 use super::definition::Test;
 use super::filter::Filter;
 use super::policy::{Policy, compiled_template};
-use super::subject;
+use super::subject::{self, Subject};
 use crate::manifest::Document;
 use crate::model::api::{EngineSource, Module, RegoSource};
 use crate::model::object::{FieldPath, Object, Segment};

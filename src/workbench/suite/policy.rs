@@ -38,7 +38,8 @@ impl Policy {
             return Err(refusals(&errors, &constraint_document, ""));
         }
         let expansions = expansions::load(test)?;
-        let policy = Self { template, document: Arc::new(template_document), constraint, expansions, compiled, options };
+        let policy =
+            Self { template, document: Arc::new(template_document), constraint, expansions, compiled, options };
         // Once with them, so that cases need not compile what the policy is made of.
         let (compiled, _) = build(&mut policy.store(), &policy.compiled, options);
         Ok(Self { compiled, ..policy })
