@@ -21,7 +21,7 @@ use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
 pub use mutate::{Mutation, MutationContext, MutationFailure, SubjectName, mutate};
-pub use resultants::{Expands, Implied};
+pub use resultants::{Expands, Implied, created};
 pub use verdict::{Decision, Verdict};
 
 /// The circumstances of an evaluation.
@@ -195,7 +195,7 @@ pub fn validate_noting(
 ) -> Result<Evaluation, ReviewFailure> {
     let answers = OncePerReview::of(context.external_data);
     let context = context.asking(&answers);
-    let created = resultants::created(snapshot, review, &context)?;
+    let created = created(snapshot, review, &context)?;
     let mut evaluation = Evaluation { unexpandable: created.unexpandable, ..Evaluation::default() };
     evaluate(snapshot, review, context, &mut evaluation, notes.as_deref_mut())?;
     for resultant in created.resultants {

@@ -32,12 +32,11 @@ pub struct Implied {
     pub review: Review,
 }
 
-/// What the object of a review would create, each with its review.
-pub(super) fn created(
-    snapshot: &Snapshot,
-    review: &Review,
-    context: &EvalContext<'_>,
-) -> Result<Expansion, ReviewFailure> {
+/// What the object of a review would create, as it is judged.
+///
+/// # Errors
+/// When nobody can know.
+pub fn created(snapshot: &Snapshot, review: &Review, context: &EvalContext<'_>) -> Result<Expansion, ReviewFailure> {
     let workloads = match context.expands {
         Expands::Nothing => return Ok(Expansion::default()),
         Expands::ByTemplates => None,

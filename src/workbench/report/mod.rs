@@ -6,6 +6,8 @@ mod yaml;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use json::go_json;
+
 use super::judge::Judgement;
 use crate::model::api::{ADMISSION_TARGET, EnforcementAction, EnforcementPoint};
 

@@ -73,6 +73,7 @@ use std::sync::LazyLock;
 pub use context::{Budget, Caches};
 pub(super) use go_url::normal_url;
 pub use walk::Walk;
+pub use yaml::go_yaml;
 pub(super) use yaml_scalar::timestamp;
 
 use crate::policy::engine::external_data::Outside;
