@@ -6,6 +6,7 @@ mod containment;
 mod coverage;
 mod exclusions;
 mod expansion;
+mod expansion_templates;
 pub(crate) mod fake_cluster;
 mod fuzz;
 mod http_send;

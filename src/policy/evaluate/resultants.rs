@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::mutate::{MutationContext, mutate};
 use super::{EvalContext, ReviewFailure, Violation};
 use crate::model::api::{Enforcement, EnforcementAction, EnforcementPoint, ImpliedAction};
 use crate::model::object::{FieldPath, Object};
-use crate::model::review::{Operation, RequestFields, Review, Source};
+use crate::model::review::{Operation, RequestFields, Review, ReviewedObject, Source};
 use crate::policy::expansion::{Expansion, Generators, Holder, Origin, Referents, Resultant};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
@@ -78,7 +80,9 @@ fn mutated(
     }
     let uid = review.uid.as_str();
     let request = RequestFields { user_info: review.request.user_info.clone(), ..RequestFields::default() };
-    let review = Review { request, source, ..Review::of_object(object, review.namespace_object.clone()) };
+    let is_unplaced = context.point == EnforcementPoint::CommandLine && review.namespace.is_empty();
+    let namespace = review.namespace_object.clone().or_else(|| is_unplaced.then(nameless_namespace).flatten());
+    let review = Review { request, source, ..Review::of_object(object, namespace) };
     let offline = MutationContext::offline();
     let id = if uid.is_empty() { offline.id } else { uid };
     let mutation = mutate(snapshot, &review, object.value(), MutationContext { id, evaluation: *context });
@@ -87,12 +91,19 @@ fn mutated(
     object.map_err(|error| error.to_string())
 }
 
+/// The Namespace of an object in a file that does not say which: as with Gatekeeper's tool, mutators for what is in some
+/// namespace are for it.
+fn nameless_namespace() -> Option<Arc<ReviewedObject>> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});
+    Object::from_value(namespace).ok().map(|object| Arc::new(ReviewedObject::from(&object)))
+}
+
 /// The object as the request has it: its type and its namespace are those of the request.
-fn generator(mut value: serde_json::Value, review: &Review) -> Option<Object> {
+fn generator(mut value: Value, review: &Review) -> Option<Object> {
     let fields = value.as_object_mut()?;
     fields.insert("apiVersion".to_owned(), review.kind.api_version().into());
     fields.insert("kind".to_owned(), review.kind.kind.as_str().into());
-    if let Some(metadata) = fields.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
         if review.namespace.is_empty() {
             metadata.remove("namespace");
         } else {
