@@ -79,6 +79,9 @@ pub(super) struct ServeArguments {
     /// Allow policies to read data.inventory
     #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, value_parser = parse_bool, action = clap::ArgAction::Set)]
     enable_referential_rules: bool,
+    /// Judge what an object would create with it, as ExpansionTemplates say; when false, they are ignored
+    #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    enable_generator_resource_expansion: bool,
     /// Keep whole objects in data.inventory, instead of the fields that policies read. Takes several times the memory;
     /// no kind has to be listed again when a new policy reads more of it. Objects from files are always kept whole
     #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
@@ -185,6 +188,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         serving_threads: threads.unwrap_or_else(processors),
         provider_cache_lifetime: arguments.external_data.external_data_provider_response_cache_ttl,
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
+        expands_generators: arguments.enable_generator_resource_expansion,
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         webhook_rules: arguments.certificates.webhook_rules(),

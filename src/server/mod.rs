@@ -71,6 +71,8 @@ pub struct ServeOptions {
     pub provider_cache_lifetime: Duration,
     /// `--evaluation-timeout`.
     pub evaluation_limit: Duration,
+    /// `--enable-generator-resource-expansion`.
+    pub expands_generators: bool,
     /// `--max-request-bytes`.
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.

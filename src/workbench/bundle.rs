@@ -130,7 +130,8 @@ pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic
     (objects, diagnostics)
 }
 
-/// What an object from a file means to a server: a policy, Config or Namespace is one, everything else is inventory.
+/// What an object from a file means to a server: a policy, mutator, ExpansionTemplate, Config or Namespace is one, everything
+/// else is inventory.
 pub fn feed_changes(object: &Object) -> Vec<Change> {
     if is_config(object.gvk()) {
         return vec![Change::Apply(object.clone())];

@@ -97,7 +97,7 @@ impl FileFeed {
 }
 
 fn removals(key: &ObjectKey) -> Vec<Change> {
-    if is_policy(&key.gvk) || is_config(&key.gvk) || is_around_policies(&key.gvk) {
+    if is_policy(&key.gvk) || is_around_policies(&key.gvk) || is_config(&key.gvk) {
         return vec![Change::Delete(key.clone())];
     }
     let is_namespace = key.gvk.group.is_empty() && key.gvk.kind == "Namespace";

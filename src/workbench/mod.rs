@@ -5,6 +5,7 @@ pub mod bundle;
 mod cores;
 pub mod diagnostic;
 pub mod diff;
+pub mod expand;
 pub mod file_feed;
 pub mod judge;
 pub mod library;

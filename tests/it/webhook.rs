@@ -174,6 +174,7 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         serving_threads: 2,
         provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_millis(200),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),

@@ -103,6 +103,7 @@ fn options(directory: &Path) -> ServeOptions {
         serving_threads: processors(),
         provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_secs(1),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),

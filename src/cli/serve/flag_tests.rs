@@ -162,7 +162,6 @@ fn the_charts_command_lines_are_taken_and_say_what_has_no_effect() {
     let explanation = parsed.foreign.explanation().unwrap();
     for part in [
         "--enable-external-data, --external-data-provider-response-cache-ttl (there are no Providers",
-        "--enable-generator-resource-expansion (there is no expansion",
         "--enable-k8s-native-validation (there is no CEL",
     ] {
         assert!(explanation.contains(part), "{part} is not in {explanation}");

@@ -46,7 +46,6 @@ use Shape::{Duration, OneOf, Switch, Text, Whole};
 const LOGS: &str = "logs are JSON lines on stderr or in --log-file, from --log-level up";
 const AUDIT: &str = "there is no audit";
 const EXPORT: &str = "violations are not exported";
-const EXPANSION: &str = "there is no expansion: ExpansionTemplates are not applied";
 const CEL: &str = "there is no CEL: a template in CEL alone is refused";
 const VAP: &str = "no ValidatingAdmissionPolicy is made: the webhook decides";
 const METRICS: &str = "metrics are served to Prometheus on --prometheus-port, and nowhere else";
@@ -56,7 +55,7 @@ const RETRIES: &str = "a policy that does not compile never will, so it is not t
 const RETRIES_WITHOUT_END: &str = "it is ready without policies that do not compile; their statuses say why";
 
 /// By name.
-const FLAGS: [ForeignFlag; 47] = [
+const FLAGS: [ForeignFlag; 46] = [
     flag("add_dir_header", Switch, "false", Ignored(LOGS)),
     flag("alsologtostderr", Switch, "false", Ignored(LOGS)),
     flag("api-cache-dir", Text, "", Ignored(AUDIT)),
@@ -75,7 +74,6 @@ const FLAGS: [ForeignFlag; 47] = [
     flag("default-wait-for-vapb-generation", Whole, "", Ignored(VAP)),
     flag("emit-audit-events", Switch, "false", Ignored(AUDIT)),
     flag("enable-admission-violation-export", Switch, "false", Ignored(EXPORT)),
-    flag("enable-generator-resource-expansion", Switch, "false", Ignored(EXPANSION)),
     flag("enable-k8s-native-validation", Switch, "false", Ignored(CEL)),
     flag("enable-mutation", Switch, "false", Ignored("it has none in Gatekeeper either")),
     flag("enable-pprof", Switch, "false", Ignored(PROFILES)),

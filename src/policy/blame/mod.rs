@@ -115,7 +115,8 @@ impl Suspect {
     }
 }
 
-/// What a violation of this review is about. It must be one of this snapshot.
+/// What a violation of this review is about. It must be one of this snapshot. If it is in something that the object would
+/// create, the field is one of that.
 pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> Blame {
     blame_counting(snapshot, review, violation, deadline).0
 }
@@ -124,6 +125,11 @@ pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadli
 pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> (Blame, u32) {
     if deadline.has_passed() {
         return (Blame::object(), 0);
+    }
+    if let Some(implied) = &violation.implied {
+        let message = violation.own_message().to_owned();
+        let own = Violation { message, implied: None, ..violation.clone() };
+        return blame_counting(snapshot, &implied.review, &own, deadline);
     }
     let document = Document::from_review(review);
     let Some(object) = document.value().get(&Value::string("object")).filter(|object| object.is_collection()) else {

@@ -13,6 +13,10 @@ use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
 use crate::policy::snapshot::{BuildOptions, ErrorPlace, ResourceError, Snapshot, check_template, compile_check};
 
+mod expansion_templates;
+
+use expansion_templates::check as expansion_template;
+
 /// The groups of the resources that configure admit, which are checked.
 pub const GROUPS: [&str; 8] = [
     TEMPLATES_GROUP,
@@ -97,6 +101,7 @@ pub fn check(
         (MUTATIONS_GROUP, _) if MutatorKind::from_text(kind).is_some() => {
             mutators::check(object).map(|()| Passed::default())
         }
+        (EXPANSION_GROUP, "ExpansionTemplate") => expansion_template(snapshot, object, is_new(review, objects)),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),
         (SYNC_SET_GROUP, "SyncSet") if is_new(review, objects) => {
             let (_, errors) = parse_sync_set(object);

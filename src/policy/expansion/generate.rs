@@ -3,11 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::ExpansionFailure;
-use super::go_value::{go_type, go_value};
 use super::path_map::{Holder, PathMap};
 use super::recipe::path;
 use crate::model::api::ExpansionTemplate;
-use crate::model::object::{FieldPath, Object};
+use crate::model::object::{FieldError, FieldPath, Object, go_text};
 
 /// A copy of what stands at the template's source, with the type that it generates; and where its fields come from.
 pub(super) fn generate(
@@ -33,7 +32,7 @@ pub(super) fn generate(
         metadata.insert("name".to_owned(), name.into());
         add_owner(generator, metadata);
     }
-    let failure = |error: crate::model::object::FieldError| ExpansionFailure::NoObject(error.to_string());
+    let failure = |error: FieldError| ExpansionFailure::NoObject(error.to_string());
     let object = Object::from_value(Value::Object(value)).map_err(failure)?;
     Ok((object, origins(template)))
 }
@@ -44,7 +43,7 @@ fn source<'g>(generator: &'g Object, template: &ExpansionTemplate) -> Result<&'g
         || ExpansionFailure::NoSource { way: template.source.join("."), resource: generator.name().to_owned() };
     let no_mapping = |steps: usize, value: &Value| {
         let way: String = template.source.iter().take(steps).map(|key| format!(".{key}")).collect();
-        let (found, its_type) = (go_value(value), go_type(value));
+        let (found, its_type) = (go_text::plain(value), go_text::type_name(value));
         let message =
             format!("{way} accessor error: {found} is of the type {its_type}, expected map[string]interface{{}}");
         ExpansionFailure::NoMapping(message)

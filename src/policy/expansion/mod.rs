@@ -20,7 +20,6 @@
 
 mod create;
 mod generate;
-mod go_value;
 mod path_map;
 mod pod_templates;
 mod recipe;

@@ -83,6 +83,16 @@ impl Expansions {
         of_kind.iter().filter(|template| template.applies_to(gvk))
     }
 
+    /// The names of templates that would be disabled if this one were there; none when it forms no cycle.
+    pub fn cycle_with(&self, template: &ExpansionTemplate) -> Vec<String> {
+        let mut known = self.known.clone();
+        known.insert(template.name.clone(), Arc::new(template.clone()));
+        let in_cycles = in_cycles(&known);
+        let is_new = |name: &&String| **name == template.name || !self.in_cycles.contains(*name);
+        let disabled: Vec<String> = in_cycles.iter().filter(is_new).cloned().collect();
+        if in_cycles.contains(&template.name) { disabled } else { Vec::new() }
+    }
+
     /// Whether one in force applies to objects of a type.
     pub fn apply_to(&self, gvk: &GroupVersionKind) -> bool {
         self.for_type(gvk).next().is_some()

@@ -18,7 +18,7 @@ use crate::model::review::{
 };
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
-use crate::policy::evaluate::{Decision, EvalContext, validate};
+use crate::policy::evaluate::{Decision, EvalContext, Expands, validate};
 use crate::policy::external_data::ExternalDataSource;
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
@@ -41,6 +41,7 @@ pub(super) struct Admission {
     tracer: Tracer,
     max_request_bytes: usize,
     evaluation_limit: Duration,
+    expands_generators: bool,
     reporter: Reporter,
     external_data: Arc<dyn ExternalDataSource>,
     traces: Traces,
@@ -120,6 +121,7 @@ impl Admission {
             reporter,
             traces,
             evaluation_limit: options.evaluation_limit,
+            expands_generators: options.expands_generators,
             own_accounts: own_accounts(&options.pod_namespace),
         }
     }
@@ -286,6 +288,7 @@ impl Admission {
             evaluation_limit: Some(self.evaluation_limit),
             keeps_runs: trace.is_recorded(),
             external_data: self.external_data.as_ref(),
+            expands: if self.expands_generators { Expands::ByTemplates } else { Expands::Nothing },
         };
         let evaluating = trace.stage("evaluate constraints");
         let outcome = validate(&snapshot, review, context);

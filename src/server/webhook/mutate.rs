@@ -247,9 +247,8 @@ impl Mutation {
         let evaluation = EvalContext {
             point: EnforcementPoint::Webhook,
             deadline: course.deadline,
-            evaluation_limit: None,
-            keeps_runs: false,
             external_data: self.external_data.as_ref(),
+            ..EvalContext::offline()
         };
         let context = MutationContext { id: &id, evaluation };
         let outcome = mutate(snapshot, &pending.review, &pending.object, context);

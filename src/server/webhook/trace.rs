@@ -67,7 +67,8 @@ fn log_trace(snapshot: &Snapshot, review: &Review, build: BuildOptions, source: 
     let traced = snapshot.traced(review, build);
     let (point, deadline) = (EnforcementPoint::Webhook, Deadline::after(PATIENCE));
     let mut notes = Notes::default();
-    let context = EvalContext { point, deadline, evaluation_limit: None, keeps_runs: false, external_data: source };
+    let context =
+        EvalContext { point, deadline, evaluation_limit: None, external_data: source, ..EvalContext::offline() };
     let outcome = match validate_noting(&traced, review, context, Some(&mut notes)) {
         Ok(evaluation) => {
             format!("{} constraints matched, {} violations", evaluation.matched, evaluation.violations.len())

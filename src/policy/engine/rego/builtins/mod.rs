@@ -74,6 +74,7 @@ pub use context::{Budget, Caches};
 pub(super) use go_url::normal_url;
 pub use walk::Walk;
 pub(in crate::policy) use x509::{AuthorityFault, check_authority};
+pub use yaml::go_yaml;
 pub(super) use yaml_scalar::timestamp;
 
 use crate::policy::engine::external_data::Outside;
