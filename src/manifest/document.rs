@@ -1,5 +1,6 @@
 //! One YAML or JSON document: its value and the place of each part of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -139,6 +140,11 @@ impl Document {
     /// The span behind [`Document::locate`].
     pub(super) fn span_of(&self, path: &FieldPath) -> Span {
         self.spans.tree(&self.source).follow(path.segments()).map_or(Span::at(self.position), |step| step.node.span)
+    }
+
+    /// What stands in the text that this is, or is a part of: see [`Spans::written`].
+    pub(super) fn written(&self) -> (Range<usize>, u32, usize, &[Segment]) {
+        self.spans.written()
     }
 
     pub(super) fn with_part(&self, value: Value, path: &[Segment]) -> Option<Self> {
