@@ -64,6 +64,16 @@ impl Source {
         start + line.char_indices().nth(column).map_or(line.len(), |(offset, _)| offset)
     }
 
+    /// The place of a byte.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
+        let line = starts.partition_point(|start| *start <= offset).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default().chars().count();
+        let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Position { line: bounded(line), column: bounded(before).saturating_add(1) }
+    }
+
     /// A span of this source, with its name.
     pub fn location(&self, span: Span) -> Location {
         Location {

@@ -103,17 +103,29 @@ pub fn edit(source: &Arc<Source>, changes: &[(&Document, Value)]) -> Result<Edit
         anew.append(&mut notes);
     }
     let text = apply(source.text(), 0, &replacements).unwrap_or_else(|| source.text().to_owned());
-    let lines = Text::new(source);
-    let edits = replacements.into_iter().map(|Replacement { range, text }| TextEdit {
-        location: source.location(Span { start: lines.position(range.start), end: lines.position(range.end) }),
-        bytes: range,
-        text,
-    });
-    let edited = Edited { edits: edits.collect(), anew, text };
+    let edits = replacements.into_iter().map(|one| text_edit(source, one)).collect();
+    let edited = Edited { edits, anew, text };
     match changes.first() {
         Some((first, _)) if !neighbours_stay(source, &edited.text) => Err(EditError::Unwritable(first.location())),
         _ => Ok(edited),
     }
+}
+
+/// The edits that give one document another value, for people to look at: nothing is said of the rest of the text.
+///
+/// # Errors
+/// As [`edit`].
+pub fn suggest(document: &Document, wanted: &Value) -> Result<(Vec<TextEdit>, Vec<WrittenAnew>), EditError> {
+    let source = document.source();
+    let (_, _, _, path) = document.written();
+    let (replacements, anew) = edit_written(source, document, &[(path, normal(wanted.clone()))])?;
+    Ok((replacements.into_iter().map(|one| text_edit(source, one)).collect(), anew))
+}
+
+fn text_edit(source: &Source, replacement: Replacement) -> TextEdit {
+    let Replacement { range, text } = replacement;
+    let span = Span { start: source.position(range.start), end: source.position(range.end) };
+    TextEdit { location: source.location(span), bytes: range, text }
 }
 
 /// Edits one document, or the items of one list.
@@ -143,7 +155,7 @@ fn edit_written(
         found.iter().map(|(value, _)| value).eq(&wanted).then_some(())
     };
     let located = |anew: Anew| {
-        let location = source.location(Span::at(lines.position(anew.start)));
+        let location = source.location(Span::at(source.position(anew.start)));
         WrittenAnew { location, path: anew.path, reason: anew.reason.to_owned() }
     };
     let mut plan = Plan::new(lines, &tree, style_of(&segment, &tree, lines));

@@ -77,12 +77,6 @@ impl<'t> Text<'t> {
     pub(super) fn column(&self, offset: usize) -> usize {
         self.before(offset).chars().count()
     }
-
-    pub(super) fn position(&self, offset: usize) -> Position {
-        let start = self.line_start(offset);
-        let above = Position::START.after(self.get(0..start));
-        above.after(self.get(start..offset))
-    }
 }
 
 pub(super) fn is_blank(text: &str) -> bool {
