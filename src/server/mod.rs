@@ -33,6 +33,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use crate::policy::external_data::NoExternalData;
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
@@ -277,8 +278,9 @@ pub async fn run(
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = match listener {
         Some(listener) => {
+            let external_data = Arc::new(NoExternalData);
             let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
-            let (policies, traces) = (webhook::Policies { snapshots, are_known }, traces.clone());
+            let (policies, traces) = (webhook::Policies { snapshots, are_known, external_data }, traces.clone());
             let webhook =
                 webhook::Webhook::new(&options, certificates, policies, namespaces, metrics, reporter, traces)?;
             tokio::spawn(webhook.serve(listener, shutdown.clone(), stop))

@@ -6,6 +6,8 @@ mod constraint_crd;
 mod criteria;
 mod enforcement;
 mod fields;
+pub mod mutator;
+mod provider;
 pub mod schema;
 mod sync_requirements;
 mod template;
@@ -17,6 +19,8 @@ pub use constraint::Constraint;
 pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};
 pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
+pub use mutator::{Mutator, MutatorId, MutatorKind};
+pub use provider::Provider;
 pub use sync_requirements::{REQUIRES_SYNC_DATA, SyncRequirement, sync_requirements};
 pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
 

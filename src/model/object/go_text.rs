@@ -1,6 +1,6 @@
 //! Values as Go prints them, for messages that must read like the API server's and Gatekeeper's.
 //!
-//! `%q` of a string, `%v` of a float and `json.Marshal` of a value. Nothing else of Go's formatting belongs here.
+//! `%q` of a string, `%v` and `%T` of a value and `json.Marshal` of one. Nothing else of Go's formatting belongs here.
 //! A value nested deeper than [`MAX_DEPTH`] is cut short with `…`: these texts go into messages, not onto the wire.
 
 use std::ops::Range;
@@ -24,6 +24,26 @@ pub fn quote(text: &str) -> String {
 /// A float as Go's `%v` prints it: `2`, `0.5`, `1e+06`.
 pub(crate) fn float(value: f64) -> String {
     layout_float(value, -4..6)
+}
+
+/// The value as Go's `%v` prints it: `map[a:1 b:[x y]]`.
+pub(crate) fn plain(value: &Value) -> String {
+    let mut text = String::new();
+    push_plain(&mut text, value, 0);
+    text
+}
+
+/// The value's type in Go, as `%T` prints it, once Kubernetes has decoded it.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
 }
 
 /// The value as Go's `json.Marshal` writes it: no spaces, keys sorted, `<`, `>` and `&` escaped.
@@ -60,6 +80,35 @@ fn layout_float(value: f64, plain: Range<i32>) -> String {
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+fn push_plain(text: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::Null => text.push_str("<nil>"),
+        Value::Bool(flag) => text.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) if number.is_i64() => text.push_str(&number.to_string()),
+        Value::Number(number) => text.push_str(&number.as_f64().map_or_else(|| number.to_string(), float)),
+        Value::String(string) => text.push_str(string),
+        Value::Array(_) | Value::Object(_) if depth == MAX_DEPTH => text.push('…'),
+        Value::Array(items) => {
+            text.push('[');
+            for (position, item) in items.iter().enumerate() {
+                text.push_str(if position > 0 { " " } else { "" });
+                push_plain(text, item, depth + 1);
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push_str("map[");
+            for (position, (key, field)) in fields.iter().enumerate() {
+                text.push_str(if position > 0 { " " } else { "" });
+                text.push_str(key);
+                text.push(':');
+                push_plain(text, field, depth + 1);
+            }
+            text.push(']');
+        }
+    }
 }
 
 fn push_json(text: &mut String, value: &Value, depth: usize) {
@@ -138,6 +187,15 @@ mod tests {
             [(2.0, "2"), (0.5, "0.5"), (123_456.0, "123456"), (1_234_567.0, "1.234567e+06"), (0.00001, "1e-05")];
         for (value, expected) in floats {
             assert_eq!(float(value), expected);
+        }
+    }
+
+    #[test]
+    fn prints_values_and_their_types() {
+        let value = json!({"b": [1, 1.5, null], "a": {"x": "y z", "w": true}, "c": 1e6});
+        assert_eq!(plain(&value), "map[a:map[w:true x:y z] b:[1 1.5 <nil>] c:1e+06]");
+        for (value, expected) in [(json!(1), "int64"), (json!(1.0), "float64"), (json!([]), "[]interface {}")] {
+            assert_eq!(type_name(&value), expected);
         }
     }
 

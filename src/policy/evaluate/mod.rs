@@ -1,6 +1,7 @@
 //! The pipeline: snapshot and review in, everything that was found out. The webhook and the command line call this.
 
 mod application;
+mod mutate;
 pub mod own;
 mod verdict;
 
@@ -13,14 +14,16 @@ use thiserror::Error;
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
 use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome};
+use crate::policy::external_data::{ExternalDataSource, NoExternalData};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
+pub use mutate::{Mutation, MutationContext, MutationFailure, SubjectName, mutate};
 pub use verdict::{Decision, Verdict};
 
 /// The circumstances of an evaluation.
 #[derive(Clone, Copy, Debug)]
-pub struct EvalContext {
+pub struct EvalContext<'c> {
     /// Where constraints are being applied.
     pub point: EnforcementPoint,
     /// When the answer must be ready.
@@ -30,17 +33,26 @@ pub struct EvalContext {
     pub evaluation_limit: Option<Duration>,
     /// Whether [`Evaluation::runs`] are kept.
     pub keeps_runs: bool,
+    /// Who answers questions to providers of external data.
+    pub external_data: &'c dyn ExternalDataSource,
 }
 
-impl EvalContext {
-    /// For people and their pipelines: no limits of time.
+impl<'c> EvalContext<'c> {
+    /// For people and their pipelines: no limits of time, and nothing that reaches out.
     pub fn offline() -> Self {
         Self {
             point: EnforcementPoint::CommandLine,
             deadline: Deadline::none(),
             evaluation_limit: None,
             keeps_runs: false,
+            external_data: &NoExternalData,
         }
+    }
+
+    /// The same, with answers from this source.
+    #[must_use]
+    pub fn asking(self, external_data: &'c dyn ExternalDataSource) -> Self {
+        Self { external_data, ..self }
     }
 }
 
@@ -133,7 +145,7 @@ pub enum ReviewFailure {
 ///
 /// # Errors
 /// When a policy's answer cannot be had or understood; see [`ReviewFailure`].
-pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> Result<Evaluation, ReviewFailure> {
+pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext<'_>) -> Result<Evaluation, ReviewFailure> {
     validate_noting(snapshot, review, context, None)
 }
 
@@ -144,7 +156,7 @@ pub fn validate(snapshot: &Snapshot, review: &Review, context: EvalContext) -> R
 pub fn validate_noting(
     snapshot: &Snapshot,
     review: &Review,
-    context: EvalContext,
+    context: EvalContext<'_>,
     mut notes: Option<&mut Notes>,
 ) -> Result<Evaluation, ReviewFailure> {
     let mut evaluation = Evaluation::default();
@@ -198,7 +210,7 @@ fn evaluate_kind(
     snapshot: &Snapshot,
     matching: &[Matching<'_>],
     review: &Document,
-    context: EvalContext,
+    context: EvalContext<'_>,
     evaluation: &mut Evaluation,
     mut notes: Option<&mut Notes>,
 ) -> Result<(), ReviewFailure> {

@@ -11,6 +11,8 @@ use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
+use super::mutators::build_mutators;
+use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
 use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
@@ -105,9 +107,23 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
     errors.extend_from_slice(store.configs.errors());
+    let mutators = build_mutators(store, &previous.mutators, &mut errors);
+    let providers = build_providers(store, &previous.providers, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
-    Policies { revision, templates, waiting, constraints, index, indexed, exclusions, traces, errors }
+    Policies {
+        revision,
+        templates,
+        waiting,
+        constraints,
+        index,
+        indexed,
+        exclusions,
+        mutators,
+        providers,
+        traces,
+        errors,
+    }
 }
 
 /// Templates that compile.

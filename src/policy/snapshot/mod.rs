@@ -4,6 +4,8 @@ mod build;
 mod check;
 mod configs;
 mod handle;
+mod mutators;
+mod providers;
 mod store;
 mod traced;
 
@@ -15,12 +17,15 @@ use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
+use crate::policy::external_data::Providers;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
+use crate::policy::mutation::Mutators;
 
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
+pub use mutators::CONFLICTING;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
@@ -47,6 +52,8 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    mutators: Arc<Mutators>,
+    providers: Providers,
     traces: Vec<Trace>,
     errors: Vec<ResourceError>,
 }
@@ -100,6 +107,16 @@ impl Snapshot {
     /// Namespaces that are left alone.
     pub fn exclusions(&self) -> &Exclusions {
         &self.policies.exclusions
+    }
+
+    /// Mutators in force, and those that are in conflict.
+    pub fn mutators(&self) -> &Mutators {
+        &self.policies.mutators
+    }
+
+    /// Providers of external data in force.
+    pub fn providers(&self) -> &Providers {
+        &self.policies.providers
     }
 
     /// Requests whose evaluation is to be logged.

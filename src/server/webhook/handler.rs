@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
-use super::Reporter;
 use super::namespaces::{Namespaces, UnknownNamespace};
 use super::trace::Tracer;
 use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
+use super::{Policies, Reporter};
 use crate::model::api::{EnforcementPoint, Process};
 use crate::model::review::{
     AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
@@ -19,6 +19,7 @@ use crate::model::review::{
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
 use crate::policy::evaluate::{Decision, EvalContext, validate};
+use crate::policy::external_data::ExternalDataSource;
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
@@ -40,6 +41,7 @@ pub(super) struct Admission {
     max_request_bytes: usize,
     evaluation_limit: Duration,
     reporter: Reporter,
+    external_data: Arc<dyn ExternalDataSource>,
     traces: Traces,
     own_accounts: [String; 2],
 }
@@ -93,14 +95,15 @@ impl Pending {
 impl Admission {
     pub(super) fn new(
         options: &ServeOptions,
-        snapshots: Arc<SnapshotHandle>,
+        policies: &Policies,
         namespaces: Namespaces,
         metrics: Arc<Metrics>,
         reporter: Reporter,
         traces: Traces,
     ) -> Self {
         Self {
-            snapshots,
+            snapshots: Arc::clone(&policies.snapshots),
+            external_data: Arc::clone(&policies.external_data),
             namespaces,
             metrics,
             slots: Arc::new(Semaphore::new(options.serving_threads)),
@@ -284,6 +287,7 @@ impl Admission {
             deadline: *deadline,
             evaluation_limit: Some(self.evaluation_limit),
             keeps_runs: trace.is_recorded(),
+            external_data: self.external_data.as_ref(),
         };
         let evaluating = trace.stage("evaluate constraints");
         let outcome = validate(&snapshot, review, context);

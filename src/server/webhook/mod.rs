@@ -20,6 +20,7 @@ use super::certificates::Certificates;
 use super::telemetry::metrics::Metrics;
 use super::telemetry::traces::Traces;
 use super::{Operation, ServeError, ServeOptions};
+use crate::policy::external_data::ExternalDataSource;
 use crate::policy::snapshot::SnapshotHandle;
 
 pub use label::ExemptNamespaces;
@@ -33,6 +34,8 @@ pub(super) use report::Reporter;
 pub(super) struct Policies {
     pub(super) snapshots: Arc<SnapshotHandle>,
     pub(super) are_known: watch::Receiver<bool>,
+    /// Who answers their questions to providers.
+    pub(super) external_data: Arc<dyn ExternalDataSource>,
 }
 
 /// The webhook of a process that has one, ready to serve.
@@ -53,9 +56,8 @@ impl Webhook {
     ) -> Result<Self, ServeError> {
         let mut router = Router::new();
         if options.operations.has(Operation::Webhook) {
-            let Policies { snapshots, are_known } = policies;
-            let admission =
-                Arc::new(handler::Admission::new(options, snapshots, namespaces, metrics, reporter, traces));
+            let admission = handler::Admission::new(options, &policies, namespaces, metrics, reporter, traces);
+            let (admission, are_known) = (Arc::new(admission), policies.are_known);
             let judge = move |request| {
                 let (admission, are_known) = (Arc::clone(&admission), are_known.clone());
                 async move {

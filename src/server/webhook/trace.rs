@@ -13,6 +13,7 @@ use crate::model::api::EnforcementPoint;
 use crate::model::review::Review;
 use crate::policy::engine::{Deadline, Notes};
 use crate::policy::evaluate::{EvalContext, validate_noting};
+use crate::policy::external_data::NoExternalData;
 use crate::policy::snapshot::{BuildOptions, Snapshot};
 
 /// The most traces that wait for each other.
@@ -58,7 +59,8 @@ fn log_trace(snapshot: &Snapshot, review: &Review, build: BuildOptions) {
     let traced = snapshot.traced(review, build);
     let (point, deadline) = (EnforcementPoint::Webhook, Deadline::after(PATIENCE));
     let mut notes = Notes::default();
-    let context = EvalContext { point, deadline, evaluation_limit: None, keeps_runs: false };
+    let context =
+        EvalContext { point, deadline, evaluation_limit: None, keeps_runs: false, external_data: &NoExternalData };
     let outcome = match validate_noting(&traced, review, context, Some(&mut notes)) {
         Ok(evaluation) => {
             format!("{} constraints matched, {} violations", evaluation.matched, evaluation.violations.len())
