@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
 use crate::manifest::{self, Document, ReadOptions, Source, Unread};
-use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, MUTATIONS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
 
@@ -157,9 +157,11 @@ pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagno
     (objects, diagnostics)
 }
 
-/// The change that a policy or a Namespace makes; `None` for every other object.
+/// The change that a policy, a mutator or a Namespace makes; `None` for every other object.
 fn policy_change(object: &Object) -> Option<Change> {
-    (is_policy(object.gvk()) || object.is_namespace()).then(|| Change::Apply(object.clone()))
+    let gvk = object.gvk();
+    let is_kept = is_policy(gvk) || gvk.group == MUTATIONS_GROUP || object.is_namespace();
+    is_kept.then(|| Change::Apply(object.clone()))
 }
 
 /// Whether objects of this type are templates or constraints.
@@ -168,7 +170,7 @@ pub fn is_policy(gvk: &GroupVersionKind) -> bool {
 }
 
 /// Whether objects of this type are Configs.
-pub(super) fn is_config(gvk: &GroupVersionKind) -> bool {
+pub fn is_config(gvk: &GroupVersionKind) -> bool {
     gvk.group == CONFIG_GROUP && gvk.kind == "Config"
 }
 

@@ -184,11 +184,8 @@ fn whole_anew(segment: &Segment<'_>, tree: &SpanTree, lines: Text<'_>, new: &Val
     }
     let before = lines.before(range.start);
     let column = if before.trim().is_empty() { before.chars().count() } else { 0 };
-    let mut text = style.collection(new, column).join(lines.newline);
-    let is_empty = matches!(new, Value::Object(map) if map.is_empty()) || matches!(new, Value::Array(list) if list.is_empty());
-    if is_empty {
-        text = new.to_string();
-    } else if !before.trim().is_empty() {
+    let mut text = style.root(new, column).join(lines.newline);
+    if !before.trim().is_empty() {
         text.insert_str(0, lines.newline);
     }
     Some(Replacement { range, text })

@@ -276,7 +276,7 @@ impl<'t> Plan<'t> {
         }
         let behind = if slot.place == Place::Value { Behind::Key } else { Behind::Dash };
         let lines = match slot.place {
-            Place::Root => self.style.collection(new, slot.column),
+            Place::Root => self.style.root(new, slot.column),
             Place::Value | Place::Item => self.style.block(new, slot.column, behind, quoting),
         };
         self.put(&lines, range, &properties, slot)

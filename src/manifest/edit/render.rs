@@ -53,6 +53,15 @@ impl Style {
         }
     }
 
+    /// A whole document.
+    pub(super) fn root(&self, value: &Value, column: usize) -> Vec<String> {
+        match value {
+            Value::Object(map) if map.is_empty() => vec!["{}".to_owned()],
+            Value::Array(items) if items.is_empty() => vec!["[]".to_owned()],
+            _ => self.collection(value, column),
+        }
+    }
+
     /// A collection with parts, its first line at `column` already, the others with their indentation.
     pub(super) fn collection(&self, value: &Value, column: usize) -> Vec<String> {
         let mut lines = Vec::new();

@@ -174,7 +174,7 @@ spec:
     check(
         "a:\n    b:\n    - x",
         &[("/a/b/-", Some(json!({"k": {"l": 1}}))), ("/a/c", Some(json!([{"d": "e\nf\n"}])))],
-        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: |\n        e\n        f",
+        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: |\n          e\n          f",
     );
 }
 
@@ -206,51 +206,51 @@ fn kinds_of_values_change() {
     check("a: 1 # c\nb: 2\n", &[("/a", Some(json!({"x": 1})))], "a: # c\n  x: 1\nb: 2\n");
     check("a: # c\n  x: 1\nb: 2\n", &[("/a", Some(json!(1)))], "a: 1 # c\nb: 2\n");
     check("a: {}\nb: []\n", &[("/a/x", Some(json!(1))), ("/b/-", Some(json!(1)))], "a:\n  x: 1\nb:\n  - 1\n");
-    check("- 1 # c\n- 2\n", &[("/0", Some(json!({"x": 1, "y": 2})))], "- x: 1 # c\n  y: 2\n- 2\n");
+    check("- 1 # c\n- 2\n", &[("/0", Some(json!({"x": 1, "z": 2})))], "- x: 1 # c\n  z: 2\n- 2\n");
     check("a:\nb: 1\n", &[("/a", Some(json!(["x"])))], "a:\n  - x\nb: 1\n");
     check("a: [1, 2]\n", &[("/a/0", Some(json!({"x": [true, null]})))], "a: [{x: [true, null]}, 2]\n");
 }
 
 #[test]
 fn lists_grow_in_between() {
-    check("x:\n  # c\n  - a\n  - b # b\n", &[("/x/+0", Some(json!("n")))], "x:\n  # c\n  - n\n  - a\n  - b # b\n");
-    check("x:\n- a # a\n- b\n", &[("/x/+1", Some(json!({"n": 1})))], "x:\n- a # a\n- n: 1\n- b\n");
-    check("x: [a, b]\n", &[("/x/+0", Some(json!("n"))), ("/x/-", Some(json!("z")))], "x: [n, a, b, z]\n");
+    check("x:\n  # c\n  - a\n  - b # b\n", &[("/x/+0", Some(json!("p")))], "x:\n  # c\n  - p\n  - a\n  - b # b\n");
+    check("x:\n- a # a\n- b\n", &[("/x/+1", Some(json!({"p": 1})))], "x:\n- a # a\n- p: 1\n- b\n");
+    check("x: [a, b]\n", &[("/x/+0", Some(json!("p"))), ("/x/-", Some(json!("z")))], "x: [p, a, b, z]\n");
     check(
-        "x: [\n  a, # a\n  b # b\n]\ny: {\n  k: 1,\n}\n",
-        &[("/x/-", Some(json!("c"))), ("/y/l", Some(json!(2)))],
-        "x: [\n  a, # a\n  b, # b\n  c\n]\ny: {\n  k: 1,\n  l: 2,\n}\n",
+        "x: [\n  a, # a\n  b # b\n]\nz: {\n  k: 1,\n}\n",
+        &[("/x/-", Some(json!("c"))), ("/z/l", Some(json!(2)))],
+        "x: [\n  a, # a\n  b, # b\n  c\n]\nz: {\n  k: 1,\n  l: 2,\n}\n",
     );
 }
 
 #[test]
 fn aliases_show_what_they_showed() {
-    let text = "a: &x {n: 1, m: 2}\nb: *x\nc: *x # c\n";
-    check(text, &[("/b/n", Some(json!(9)))], "a: &x {n: 1, m: 2}\nb:\n  m: 2\n  n: 9\nc: *x # c\n");
+    let text = "a: &x {p: 1, m: 2}\nb: *x\nc: *x # c\n";
+    check(text, &[("/b/p", Some(json!(9)))], "a: &x {p: 1, m: 2}\nb:\n  m: 2\n  p: 9\nc: *x # c\n");
     check(
         text,
-        &[("/a/n", Some(json!(9)))],
-        "a: &x {n: 9, m: 2}\nb:\n  m: 2\n  n: 1\nc: # c\n  m: 2\n  n: 1\n",
+        &[("/a/p", Some(json!(9)))],
+        "a: &x {p: 9, m: 2}\nb:\n  m: 2\n  p: 1\nc: # c\n  m: 2\n  p: 1\n",
     );
-    let all: Changes<'_> = &[("/a/n", Some(json!(9))), ("/b/n", Some(json!(9))), ("/c/n", Some(json!(9)))];
-    check(text, all, "a: &x {n: 9, m: 2}\nb: *x\nc: *x # c\n");
-    check("a: &x nginx\nb: *x\n", &[("/a", Some(json!("y")))], "a: &x y\nb: nginx\n");
-    let merged = "a: &x\n  n: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n";
-    check(merged, &[("/b/n", Some(json!(2)))], "a: &x\n  n: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  n: 2\n");
+    let all: Changes<'_> = &[("/a/p", Some(json!(9))), ("/b/p", Some(json!(9))), ("/c/p", Some(json!(9)))];
+    check(text, all, "a: &x {p: 9, m: 2}\nb: *x\nc: *x # c\n");
+    check("a: &x nginx\nb: *x\n", &[("/a", Some(json!("v")))], "a: &x v\nb: nginx\n");
+    let merged = "a: &x\n  p: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n";
+    check(merged, &[("/b/p", Some(json!(2)))], "a: &x\n  p: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  p: 2\n");
     check(merged, &[("/b/l/k", Some(json!(2)))], &format!("{merged}  l:\n    k: 2\n"));
     check(
         merged,
-        &[("/a/n", Some(json!(2)))],
-        "a: &x\n  n: 2\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  n: 1\n",
+        &[("/a/p", Some(json!(2)))],
+        "a: &x\n  p: 2\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  p: 1\n",
     );
 }
 
 #[test]
 fn what_cannot_be_edited_is_written_anew_and_told() {
     check_documents(
-        "# top\na: &x {n: 1}\nb:\n  <<: *x\n  o: 1 # o\n",
-        &[(0, &[("/b/n", None)])],
-        "# top\na: &x {n: 1}\nb:\n  o: 1 # o\n",
+        "# top\na: &x {p: 1}\nb:\n  <<: *x\n  o: 1 # o\n",
+        &[(0, &[("/b/p", None)])],
+        "# top\na: &x {p: 1}\nb:\n  o: 1 # o\n",
         &["b: a merge key (`<<`) brings a field that has to go"],
     );
 }

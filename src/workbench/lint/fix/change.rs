@@ -74,9 +74,10 @@ pub(super) fn apply(value: &mut Value, path: &FieldPath, new: Option<Value>) -> 
                 *at = Value::Array(Vec::new());
             }
             let list = at.as_array_mut()?;
+            let length = list.len();
             match list.get_mut(*index) {
                 Some(item) => *item = new,
-                None if *index == list.len() => list.push(new),
+                None if *index == length => list.push(new),
                 None => return None,
             }
         }
