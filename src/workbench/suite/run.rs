@@ -9,6 +9,7 @@ use super::definition::{Case, Suite, Test};
 use super::filter::Filter;
 use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
 use super::policy::{Policy, check_invalid, tested_template};
+use super::mutation;
 use super::subject;
 use crate::policy::engine::{Coverage, Notes};
 use crate::policy::evaluate::{EvalContext, validate_noting};
@@ -17,9 +18,12 @@ use crate::policy::snapshot::BuildOptions;
 /// Runs a suite.
 pub(super) fn run(suite: &Suite, filter: &Filter, options: BuildOptions) -> SuiteOutcome {
     let tests = if suite.skip { &[] } else { suite.tests.as_slice() };
+    let mutations = if suite.skip { &[] } else { suite.mutations.as_slice() };
+    let mut outcomes: Vec<TestOutcome> = tests.par_iter().map(|test| run_test(test, filter, options)).collect();
+    outcomes.par_extend(mutations.par_iter().map(|test| mutation::run(test, filter, options)));
     SuiteOutcome {
         path: suite.path.clone(),
-        tests: tests.par_iter().map(|test| run_test(test, filter, options)).collect(),
+        tests: outcomes,
         is_skipped: suite.skip,
     }
 }
