@@ -92,17 +92,15 @@ pub(super) fn run(arguments: &MutateArguments) -> Result<ExitCode> {
         Operation::Create => review::Operation::Create,
         Operation::Update => review::Operation::Update,
     };
-    let (mut mutated, problems) = mutate_all(&bundle, operation);
-    mutated.retain(|one| manifests.iter().any(|manifest| std::sync::Arc::ptr_eq(&manifest.document, &one.object.document)));
-    show(&problems);
-    let is_edited = !problems.is_empty();
-    let (texts, problems) = texts(&mutated);
+    let (mutated, mut problems) = mutate_all(&bundle.snapshot, &manifests, operation);
+    let (texts, mut unwritable) = texts(&mutated);
+    problems.append(&mut unwritable);
     show(&problems);
     for note in texts.iter().flat_map(|text| &text.edited.anew) {
         anstream::eprintln!("note: {}: {} was written anew, without its comments: {}", note.location, note.path, note.reason);
     }
     let is_written = put(arguments, &mutated, &texts)?;
-    Ok(if is_edited || !problems.is_empty() || !is_written { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if !problems.is_empty() || !is_written { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Everything compiled together; of one object, what is among the manifests counts.

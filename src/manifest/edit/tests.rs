@@ -250,7 +250,7 @@ fn what_cannot_be_edited_is_written_anew_and_told() {
     check_documents(
         "# top\na: &x {p: 1}\nb:\n  <<: *x\n  o: 1 # o\n",
         &[(0, &[("/b/p", None)])],
-        "# top\na: &x {p: 1}\nb:\n  o: 1 # o\n",
+        "# top\na: &x {p: 1}\nb:\n  o: 1\n",
         &["b: a merge key (`<<`) brings a field that has to go"],
     );
 }

@@ -11,9 +11,10 @@ mod texts;
 
 use serde_json::Value;
 
-use super::bundle::{Bundle, BundledObject};
+use super::bundle::BundledObject;
 use super::diagnostic::Diagnostic;
 use crate::model::api::Process;
+use crate::model::object::Object;
 use crate::model::review::{Operation, Review};
 use crate::policy::evaluate::own::GROUPS;
 use crate::policy::evaluate::{MutationContext, MutationFailure, mutate};
@@ -39,12 +40,15 @@ impl Mutated {
     }
 }
 
-/// Every object of a bundle that is no resource of admit itself, in the order in which they were read, and what could not be
-/// mutated.
-pub fn mutate_all(bundle: &Bundle, operation: Operation) -> (Vec<Mutated>, Vec<Diagnostic>) {
+/// Every object that is no resource of admit itself, in the order in which they were read, and what could not be mutated.
+pub fn mutate_all(
+    snapshot: &Snapshot,
+    objects: &[BundledObject],
+    operation: Operation,
+) -> (Vec<Mutated>, Vec<Diagnostic>) {
     let (mut mutated, mut problems) = (Vec::new(), Vec::new());
-    for object in bundle.objects.iter().filter(|one| !is_own(one)) {
-        match mutate_one(&bundle.snapshot, object, operation) {
+    for object in objects.iter().filter(|one| !is_own(one)) {
+        match mutate_one(snapshot, object, operation) {
             Ok(one) => mutated.push(one),
             Err(failure) => {
                 let location = object.document.location();
@@ -80,7 +84,7 @@ pub(in crate::workbench) fn mutate_one(
 }
 
 /// `Assign/run-as-non-root`
-pub(in crate::workbench) fn name_of(mutator: &crate::model::object::Object) -> String {
+pub(in crate::workbench) fn name_of(mutator: &Object) -> String {
     format!("{}/{}", mutator.gvk().kind, mutator.name())
 }
 

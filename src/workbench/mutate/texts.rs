@@ -62,31 +62,25 @@ impl MutatedText {
 
 /// The texts of mutated objects in the order in which they were read, and why some could not be edited.
 pub fn texts(mutated: &[Mutated]) -> (Vec<MutatedText>, Vec<Diagnostic>) {
-    let mut sources: Vec<&Arc<Source>> = Vec::new();
-    for one in mutated {
-        let source = one.object.document.source();
-        if !sources.iter().any(|known| Arc::ptr_eq(known, source)) {
-            sources.push(source);
-        }
-    }
+    let source_of = |one: &Mutated| Arc::clone(one.object.document.source());
     let (mut texts, mut problems) = (Vec::new(), Vec::new());
-    for source in sources {
-        let here: Vec<&Mutated> =
-            mutated.iter().filter(|one| Arc::ptr_eq(one.object.document.source(), source)).collect();
+    // What is of one text was read at one go.
+    for here in mutated.chunk_by(|one, next| Arc::ptr_eq(&source_of(one), &source_of(next))) {
+        let Some(source) = here.first().map(source_of) else { continue };
         let changes: Vec<(&Document, Value)> = here
             .iter()
             .filter(|one| one.is_changed())
             .map(|one| (&*one.object.document, one.after.clone()))
             .collect();
-        match edit(source, &changes) {
-            Ok(edited) => texts.push(MutatedText { source: Arc::clone(source), edited, shown: shown(source, &here) }),
-            Err(error) => problems.push(problem(&here, &error)),
+        match edit(&source, &changes) {
+            Ok(edited) => texts.push(MutatedText { shown: shown(&source, here), source, edited }),
+            Err(error) => problems.push(problem(here, &error)),
         }
     }
     (texts, problems)
 }
 
-fn problem(mutated: &[&Mutated], error: &EditError) -> Diagnostic {
+fn problem(mutated: &[Mutated], error: &EditError) -> Diagnostic {
     let (EditError::OtherText(at) | EditError::Unwritable(at)) = error;
     let document = mutated.iter().map(|one| &one.object.document).find(|document| document.location() == *at);
     match document {
@@ -96,7 +90,7 @@ fn problem(mutated: &[&Mutated], error: &EditError) -> Diagnostic {
 }
 
 /// The numbers of the documents, `List`s whole, that the objects are in.
-fn shown(source: &Arc<Source>, mutated: &[&Mutated]) -> BTreeSet<usize> {
+fn shown(source: &Arc<Source>, mutated: &[Mutated]) -> BTreeSet<usize> {
     let (documents, _) = parse(source);
     let is_in = |document: &Document| mutated.iter().any(|one| one.object.document.is_in(document));
     documents.iter().enumerate().filter(|(_, document)| is_in(document)).map(|(number, _)| number).collect()

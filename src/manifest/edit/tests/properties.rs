@@ -158,8 +158,8 @@ impl Writer {
     }
 }
 
-fn write(value: &Value, choices: Vec<u8>) -> String {
-    let mut writer = Writer { choices, at: 0, text: String::new(), comments: 0 };
+fn write(value: &Value, choices: Vec<u8>, number: usize) -> String {
+    let mut writer = Writer { choices, at: 0, text: String::new(), comments: 1_000 * number };
     match writer.choose(6) {
         0 => return serde_json::to_string_pretty(value).unwrap(),
         1 => return value.to_string(),
@@ -211,7 +211,8 @@ proptest! {
         is_wild in prop::bool::weighted(0.2),
         has_crlf in any::<bool>(),
     ) {
-        let texts: Vec<String> = values.iter().map(|(value, _)| write(value, choices.clone())).collect();
+        let texts: Vec<String> = 
+            values.iter().enumerate().map(|(number, (value, _))| write(value, choices.clone(), number)).collect();
         let text = texts.join("\n---\n").replace('\n', if has_crlf { "\r\n" } else { "\n" });
         let source = Arc::new(Source::new("f", text.clone()));
         let before = documents(&source);
@@ -244,9 +245,9 @@ proptest! {
             let last = edited.edits.last().map_or(0, |one| one.bytes.end);
             prop_assert!(edited.text.starts_with(&text[..first]) && edited.text.ends_with(&text[last..]), "{touched}");
             prop_assert!(edited.anew.iter().all(|one| one.path.segments().len() > 0), "{:?}\n{}\n=>\n{}", edited.anew, text, edited.text);
-            // Comments that do not stand within what goes stay, in their order.
-            let stay: Vec<&str> = comments(&text).into_iter().filter(|one| edited.text.contains(&format!("{one}{}", if has_crlf { "\r" } else { "\n" })) || edited.text.ends_with(one)).collect();
-            prop_assert_eq!(stay, comments(&edited.text));
+            // With that, the comments that are left are in their order.
+            let mut left = comments(&text).into_iter();
+            prop_assert!(comments(&edited.text).into_iter().all(|one| left.any(|other| other == one)), "{}", edited.text);
         }
     }
 
