@@ -15,6 +15,7 @@ mod inventory;
 mod joins;
 mod library;
 mod lint_bad_input;
+mod lint_fix;
 mod lint_since;
 mod matching;
 mod mutate_webhook;

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::fix::{self, Broken};
 use super::manifest::Manifest;
 use super::rules_of_policies::Rules;
 use crate::manifest::Document;
 use crate::model::api::EnforcementAction;
-use crate::model::object::{FieldPath, ObjectKey};
+use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
@@ -35,15 +36,45 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// What policies find in an object. Where they are not asked which field it is, the object is the place.
+    /// What policies find in an object, each with its fix if there is one. Where they are not asked which field it is, the
+    /// object is the place.
     pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
+        let mut findings = self.find(manifest, finds_fields)?;
+        let is_fixable = !self.snapshot.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
+        if is_fixable && !findings.is_empty() {
+            fix::offer(self, &manifest.open()?, &mut findings);
+        }
+        Ok(findings)
+    }
+
+    /// The policies that an object, or what it would create, breaks; nothing when that cannot be told.
+    pub(super) fn breaks(&self, object: &Object) -> Option<Vec<Broken>> {
+        let review = Review::of_object(object, self.snapshot.namespace(object.namespace()).cloned());
+        let evaluation = validate(self.snapshot, &review, self.context()).ok()?;
+        let broken = evaluation.violations.into_iter().map(|violation| {
+            let rule = self.rules.of_constraint(&violation.constraint);
+            Broken {
+                kind: rule.id.clone(),
+                constraint: rule.constraint.clone(),
+                implied: implied_kind(&violation),
+                message: violation.own_message().to_owned(),
+            }
+        });
+        Some(broken.collect())
+    }
+
+    fn context(&self) -> EvalContext<'_> {
+        let expands = self.referents.map_or(Expands::Nothing, Expands::WithWorkloads);
+        EvalContext { expands, ..EvalContext::offline() }
+    }
+
+    fn find(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let namespace = self.snapshot.namespace(manifest.namespace()).cloned();
         let review = match manifest.reviewed() {
             Some(reviewed) => Review::of_reviewed(reviewed, namespace),
             None => Review::of_object(&manifest.open()?.object, namespace),
         };
-        let expands = self.referents.map_or(Expands::Nothing, Expands::WithWorkloads);
-        match validate(self.snapshot, &review, EvalContext { expands, ..EvalContext::offline() }) {
+        match validate(self.snapshot, &review, self.context()) {
             // Most objects are fine, and need not be unpacked.
             Ok(found) if found.violations.is_empty() && found.unexpandable.is_empty() => Ok(Vec::new()),
             Ok(found) => Ok(self.findings(&manifest.open()?, &review, &found, finds_fields)),
@@ -104,8 +135,9 @@ impl Judge<'_> {
             missing: blame.missing.as_ref().map(|missing| written(missing).1),
             passing: blame.passing.clone(),
             advice: None,
+            fix: None,
             related: related.collect(),
-            implied: violation.implied.as_ref().map(|implied| implied.resultant.object.gvk().kind.clone()),
+            implied: implied_kind(violation),
             rendered_from: document.origin().map(ToString::to_string),
             fingerprint: String::new(),
         }
@@ -144,12 +176,18 @@ impl Judge<'_> {
             missing: None,
             passing: None,
             advice: None,
+            fix: None,
             related: Vec::new(),
             implied: None,
             rendered_from: document.origin().map(ToString::to_string),
             fingerprint: String::new(),
         }
     }
+}
+
+/// The kind of what would be created, if the violation is in that.
+fn implied_kind(violation: &Violation) -> Option<String> {
+    violation.implied.as_ref().map(|implied| implied.resultant.object.gvk().kind.clone())
 }
 
 /// Copies of one template, and kinds that stand for each other, have one cause.
