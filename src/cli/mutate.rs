@@ -97,7 +97,12 @@ pub(super) fn run(arguments: &MutateArguments) -> Result<ExitCode> {
     problems.append(&mut unwritable);
     show(&problems);
     for note in texts.iter().flat_map(|text| &text.edited.anew) {
-        anstream::eprintln!("note: {}: {} was written anew, without its comments: {}", note.location, note.path, note.reason);
+        anstream::eprintln!(
+            "note: {}: {} was written anew, without its comments: {}",
+            note.location,
+            note.path,
+            note.reason
+        );
     }
     let is_written = put(arguments, &mutated, &texts)?;
     Ok(if !problems.is_empty() || !is_written { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -192,7 +192,8 @@ impl<'t> Plan<'t> {
 
     fn remove(&mut self, parts: &[Part], is_removed: &[bool]) -> Result<(), Refusal> {
         let mut from = 0;
-        if is_removed.first() == Some(&true) && parts.first().is_some_and(|part| !is_blank(self.text.before(part.start)))
+        if is_removed.first() == Some(&true)
+            && parts.first().is_some_and(|part| !is_blank(self.text.before(part.start)))
         {
             from = self.remove_first(parts, is_removed)?;
         }

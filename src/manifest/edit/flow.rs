@@ -28,9 +28,9 @@ impl<'t> Plan<'t> {
             let value = self.tree.node(entry.value).map_or(0, |value| self.text.offset(value.span.end));
             parts.push(self.text.offset(entry.key_span.start)..value.max(self.behind_colon(entry)?));
         }
-        let quoting = own.first().map_or(Quoting::Plain, |entry| {
-            Quoting::of(self.text.from(self.text.offset(entry.key_span.start)))
-        });
+        let quoting = own
+            .first()
+            .map_or(Quoting::Plain, |entry| Quoting::of(self.text.from(self.text.offset(entry.key_span.start))));
         let colon = if self.style.is_json && !self.style.is_spaced { ":" } else { ": " };
         let indentation = parts.last().map_or("", |last| self.text.indentation(last.start)).to_owned();
         let written = added.iter().map(|(key, value)| {
@@ -137,7 +137,8 @@ impl<'t> Plan<'t> {
         if written.is_empty() {
             return Ok(());
         }
-        let last = is_removed.iter().rposition(|removed| !removed).and_then(|at| parts.get(at)).ok_or(Refusal::Other)?;
+        let last =
+            is_removed.iter().rposition(|removed| !removed).and_then(|at| parts.get(at)).ok_or(Refusal::Other)?;
         let behind = self.text.behind(last.end);
         let has_comma = behind.trim_start().starts_with(',');
         let rest = behind.trim_start().strip_prefix(',').unwrap_or(behind);
@@ -163,7 +164,8 @@ impl<'t> Plan<'t> {
 
 /// White space and at most one comma, comments left out.
 fn is_separator(text: &str) -> bool {
-    let code = text.split(['\n', '\r']).map(|line| line.find('#').map_or(line, |at| line.get(..at).unwrap_or_default()));
+    let code =
+        text.split(['\n', '\r']).map(|line| line.find('#').map_or(line, |at| line.get(..at).unwrap_or_default()));
     let code: String = code.collect();
     code.trim().strip_prefix(',').unwrap_or(code.trim()).trim().is_empty()
 }

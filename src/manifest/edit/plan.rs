@@ -19,9 +19,6 @@ use super::text::{Text, is_blank};
 use crate::manifest::span_tree::{Content, Entry, Node, NodeId, SpanTree};
 use crate::model::object::{FieldPath, Segment};
 
-/// Levels that are changed in place; deeper ones are written anew.
-const MAX_DEPTH: usize = 200;
-
 /// Bytes of the text to take out, and what to put there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Replacement {
@@ -126,9 +123,6 @@ impl<'t> Plan<'t> {
     }
 
     fn within(&mut self, node: &'t Node, old: &'t Value, new: &'t Value, slot: Slot) -> Result<(), Refusal> {
-        if self.path.len() > MAX_DEPTH && old != new {
-            return Err(Refusal::Layout("it is nested too deeply"));
-        }
         match (&node.content, old, new) {
             (Content::Mapping(entries), Value::Object(_), Value::Object(_)) => {
                 self.mapping(node, entries, old, new, slot)
@@ -186,7 +180,8 @@ impl<'t> Plan<'t> {
             self.path.pop();
             done?;
         }
-        if let Some(lost) = own.iter().zip(&is_removed).find(|(entry, removed)| **removed && self.is_aliased(entry.value))
+        if let Some(lost) =
+            own.iter().zip(&is_removed).find(|(entry, removed)| **removed && self.is_aliased(entry.value))
         {
             tracing::trace!(key = &*lost.0.key, "an anchor would be lost");
             return Err(Refusal::Anchor);
@@ -226,7 +221,13 @@ impl<'t> Plan<'t> {
     }
 
     /// Changes the item that is kept.
-    pub(super) fn item(&mut self, id: NodeId, at: usize, values: (&'t Value, &'t Value), slot: Slot) -> Result<(), Refusal> {
+    pub(super) fn item(
+        &mut self,
+        id: NodeId,
+        at: usize,
+        values: (&'t Value, &'t Value),
+        slot: Slot,
+    ) -> Result<(), Refusal> {
         self.path.push(Segment::Index(at));
         let done = self.change(id, values.0, values.1, slot);
         self.path.pop();
@@ -274,7 +275,11 @@ impl<'t> Plan<'t> {
             self.push(from..range.end.max(from), format!("{blank}{value}"));
             return Ok(());
         }
-        let behind = if slot.place == Place::Value { Behind::Key } else { Behind::Dash };
+        let behind = match slot.place {
+            Place::Value => Behind::Key,
+            Place::Item if properties.end > slot.after => Behind::Anchor,
+            Place::Root | Place::Item => Behind::Dash,
+        };
         let lines = match slot.place {
             Place::Root => self.style.root(new, slot.column),
             Place::Value | Place::Item => self.style.block(new, slot.column, behind, quoting),

@@ -58,8 +58,7 @@ fn check_documents(before: &str, changes: &[(usize, Changes<'_>)], after: &str, 
         let (edited, source) = run(&before.replace('\n', newline), changes).unwrap();
         assert_eq!(edited.text.replace("\r\n", "\n"), after);
         assert!(newline == "\n" || edited.text.matches('\n').count() == edited.text.matches("\r\n").count());
-        let shown: Vec<String> =
-            edited.anew.iter().map(|one| format!("{}: {}", one.path, one.reason)).collect();
+        let shown: Vec<String> = edited.anew.iter().map(|one| format!("{}: {}", one.path, one.reason)).collect();
         assert_eq!(shown, anew);
         // The edits, made by somebody else, give the same text.
         let mut text = source.text().to_owned();
@@ -123,7 +122,10 @@ fn new_fields_come_last_and_are_indented_like_the_others() {
     check(
         POD,
         &[
-            ("/spec/securityContext", Some(json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}))),
+            (
+                "/spec/securityContext",
+                Some(json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}})),
+            ),
             ("/spec/containers/0/securityContext", Some(json!({"capabilities": {"drop": ["ALL"]}}))),
             ("/spec/containers/1/securityContext/capabilities/drop", Some(json!(["ALL"]))),
             ("/metadata/labels/team", Some(json!("a"))),
@@ -187,9 +189,10 @@ fn what_goes_takes_its_line_along() {
             ("/spec/containers/1/securityContext/capabilities", None),
             ("/metadata/name", None),
         ],
-        &POD.replace("      args: [\"-x\", y]\n", "")
-            .replace("  name: web # the name\n", "")
-            .replace("      securityContext:\n        # why\n        capabilities:\n          add: [NET_ADMIN]\n", "      securityContext: {}\n        # why\n"),
+        &POD.replace("      args: [\"-x\", y]\n", "").replace("  name: web # the name\n", "").replace(
+            "      securityContext:\n        # why\n        capabilities:\n          add: [NET_ADMIN]\n",
+            "      securityContext: {}\n        # why\n",
+        ),
     );
     check("- a: 1\n  b: 2\n- c: 3\n", &[("/0/a", None)], "- b: 2\n- c: 3\n");
     check("- a: 1 # c\n  b: 2\n", &[("/0/a", None)], "-  # c\n  b: 2\n");
@@ -227,22 +230,14 @@ fn lists_grow_in_between() {
 fn aliases_show_what_they_showed() {
     let text = "a: &x {p: 1, m: 2}\nb: *x\nc: *x # c\n";
     check(text, &[("/b/p", Some(json!(9)))], "a: &x {p: 1, m: 2}\nb:\n  m: 2\n  p: 9\nc: *x # c\n");
-    check(
-        text,
-        &[("/a/p", Some(json!(9)))],
-        "a: &x {p: 9, m: 2}\nb:\n  m: 2\n  p: 1\nc: # c\n  m: 2\n  p: 1\n",
-    );
+    check(text, &[("/a/p", Some(json!(9)))], "a: &x {p: 9, m: 2}\nb:\n  m: 2\n  p: 1\nc: # c\n  m: 2\n  p: 1\n");
     let all: Changes<'_> = &[("/a/p", Some(json!(9))), ("/b/p", Some(json!(9))), ("/c/p", Some(json!(9)))];
     check(text, all, "a: &x {p: 9, m: 2}\nb: *x\nc: *x # c\n");
     check("a: &x nginx\nb: *x\n", &[("/a", Some(json!("v")))], "a: &x v\nb: nginx\n");
     let merged = "a: &x\n  p: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n";
     check(merged, &[("/b/p", Some(json!(2)))], "a: &x\n  p: 1\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  p: 2\n");
     check(merged, &[("/b/l/k", Some(json!(2)))], &format!("{merged}  l:\n    k: 2\n"));
-    check(
-        merged,
-        &[("/a/p", Some(json!(2)))],
-        "a: &x\n  p: 2\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  p: 1\n",
-    );
+    check(merged, &[("/a/p", Some(json!(2)))], "a: &x\n  p: 2\n  l: {k: 1}\nb:\n  <<: *x\n  o: 1 # o\n  p: 1\n");
 }
 
 #[test]
@@ -257,7 +252,8 @@ fn what_cannot_be_edited_is_written_anew_and_told() {
 
 #[test]
 fn other_documents_and_items_stay() {
-    let text = "---\n# one\na: 1\n...\n---\nb: 1\n--- # three\nkind: List\napiVersion: v1\nitems:\n- c: 1 # c\n- d: 1\n";
+    let text =
+        "---\n# one\na: 1\n...\n---\nb: 1\n--- # three\nkind: List\napiVersion: v1\nitems:\n- c: 1 # c\n- d: 1\n";
     check_documents(
         text,
         &[(0, &[("/a", Some(json!(2)))]), (3, &[("/d", Some(json!(2))), ("/e", Some(json!(3)))])],
@@ -280,7 +276,11 @@ fn json_stays_json_and_as_it_is_laid_out() {
         &[("/b/d", Some(json!({"e": [1, "x"]}))), ("/a", Some(json!("é\n"))), ("/b/c/-", Some(json!(1)))],
         "{\n\t\"a\": \"é\\n\",\n\t\"b\": {\n\t\t\"c\": [\n\t\t\t1\n\t\t],\n\t\t\"d\": {\n\t\t\t\"e\": [\n\t\t\t\t1,\n\t\t\t\t\"x\"\n\t\t\t]\n\t\t}\n\t}\n}\n",
     );
-    check("{\"a\":1,\"b\":[1]}", &[("/c", Some(json!({"d": 1, "e": []}))), ("/b/-", Some(json!(2)))], "{\"a\":1,\"b\":[1,2],\"c\":{\"d\":1,\"e\":[]}}");
+    check(
+        "{\"a\":1,\"b\":[1]}",
+        &[("/c", Some(json!({"d": 1, "e": []}))), ("/b/-", Some(json!(2)))],
+        "{\"a\":1,\"b\":[1,2],\"c\":{\"d\":1,\"e\":[]}}",
+    );
     check("{\"a\": 1} {\"b\": 2}\n", &[("/c", Some(json!(true)))], "{\"a\": 1, \"c\": true} {\"b\": 2}\n");
     check("{\"a\": 1, \"b\": 2}\n", &[("/a", None)], "{\"b\": 2}\n");
 }
@@ -293,6 +293,19 @@ fn what_cannot_be_written_is_an_error() {
     assert_eq!(found, Err(EditError::Unwritable(document.location())));
     let other = Arc::new(Source::new("g", "b: 1\n".to_owned()));
     assert_eq!(edit(&other, &[(&document, json!({}))]), Err(EditError::OtherText(document.location())));
+    let deep =
+        |levels: usize| Arc::new(Source::new("f", format!("a: {}{}\nb: 1\n", "[".repeat(levels), "]".repeat(levels))));
+    for (levels, is_fine) in [(150, true), (990, false)] {
+        let source = deep(levels);
+        let document = documents(&source).remove(0);
+        let mut wanted = document.value().clone();
+        wanted["b"] = json!(2);
+        let edited =
+            std::thread::Builder::new().stack_size(2 << 20).spawn(move || edit(&source, &[(&document, wanted)]));
+        let edited = edited.unwrap().join().unwrap();
+        assert_eq!(edited.is_ok(), is_fine);
+        assert!(is_fine || matches!(edited, Err(EditError::TooDeep(_))));
+    }
     let emptied = edit(&source, &[(&document, json!({}))]).unwrap();
     assert_eq!(emptied.text, "{}\n");
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fix::{self, Broken};
 use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::fix::{self, Broken};
 use super::manifest::Manifest;
 use super::rules_of_policies::Rules;
 use crate::manifest::Document;

@@ -67,11 +67,8 @@ pub fn texts(mutated: &[Mutated]) -> (Vec<MutatedText>, Vec<Diagnostic>) {
     // What is of one text was read at one go.
     for here in mutated.chunk_by(|one, next| Arc::ptr_eq(&source_of(one), &source_of(next))) {
         let Some(source) = here.first().map(source_of) else { continue };
-        let changes: Vec<(&Document, Value)> = here
-            .iter()
-            .filter(|one| one.is_changed())
-            .map(|one| (&*one.object.document, one.after.clone()))
-            .collect();
+        let changes: Vec<(&Document, Value)> =
+            here.iter().filter(|one| one.is_changed()).map(|one| (&*one.object.document, one.after.clone())).collect();
         match edit(&source, &changes) {
             Ok(edited) => texts.push(MutatedText { shown: shown(&source, here), source, edited }),
             Err(error) => problems.push(problem(here, &error)),
@@ -81,7 +78,7 @@ pub fn texts(mutated: &[Mutated]) -> (Vec<MutatedText>, Vec<Diagnostic>) {
 }
 
 fn problem(mutated: &[Mutated], error: &EditError) -> Diagnostic {
-    let (EditError::OtherText(at) | EditError::Unwritable(at)) = error;
+    let (EditError::OtherText(at) | EditError::Unwritable(at) | EditError::TooDeep(at)) = error;
     let document = mutated.iter().map(|one| &one.object.document).find(|document| document.location() == *at);
     match document {
         Some(document) => Diagnostic::at(document, at, error.to_string()),

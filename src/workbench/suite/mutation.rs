@@ -114,12 +114,7 @@ fn compare(file: &FileReference, found: &Value) -> Result<(), Failure> {
     let source = document.source();
     let as_found = edit(source, &[(&document, found.clone())]).map(|edited| edited.text);
     let as_found = as_found.unwrap_or_else(|_| format!("{found:#}\n"));
-    let diff = text_diff::between(
-        &format!("{} (expected)", source.name()),
-        "after mutation",
-        source.text(),
-        &as_found,
-    );
+    let diff = text_diff::between(&format!("{} (expected)", source.name()), "after mutation", source.text(), &as_found);
     let place = document.locate(&first_difference(document.value(), found, FieldPath::root())).location;
     let message = format!("the object after mutation is not the one expected at {place}:\n{}", diff.trim_end());
     Err(Failure::Assertion(Diagnostic::at(&document, &place, message)))

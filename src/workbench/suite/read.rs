@@ -31,11 +31,7 @@ pub(super) fn read(document: Document, errors: &mut Vec<Diagnostic>, warnings: &
     let suite = reader.mapping(&value, &root, &SUITE_KEYS);
     Suite {
         skip: reader.flag(&suite, "skip"),
-        mutations: reader
-            .list(&suite, "mutations")
-            .iter()
-            .map(|(at, value)| reader.mutation_test(value, at))
-            .collect(),
+        mutations: reader.list(&suite, "mutations").iter().map(|(at, value)| reader.mutation_test(value, at)).collect(),
         tests: reader.list(&suite, "tests").iter().map(|(at, value)| reader.test(value, at)).collect(),
         path,
     }

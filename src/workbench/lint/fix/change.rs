@@ -123,7 +123,10 @@ mod tests {
     fn tells_the_topmost_of_what_changed() {
         let before = json!({"a": 1, "b": {"c": [1, 2], "d": {}}, "e": 1});
         let after = json!({"a": 1, "b": {"c": [1, 3, 4], "d": {"x": "y"}}});
-        assert_eq!(describe(&changes(&before, &after)), "remove e, set b.c[1] to 3, set b.c[2] to 4, set b.d.x to \"y\"");
+        assert_eq!(
+            describe(&changes(&before, &after)),
+            "remove e, set b.c[1] to 3, set b.c[2] to 4, set b.d.x to \"y\""
+        );
         let many = json!({"a": [1, 2, 3, 4, 5, 6], "b": 1});
         assert!(describe(&changes(&json!({"a": [0, 0, 0, 0, 0, 0], "b": 0}), &many)).ends_with("and 3 changes more"));
     }
@@ -133,7 +136,8 @@ mod tests {
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map("[ab]", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
+                prop::collection::btree_map("[ab]", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

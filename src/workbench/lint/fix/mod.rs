@@ -125,7 +125,9 @@ fn by_values(judge: &Judge<'_>, object: &BundledObject, findings: &mut [Finding]
         if apply(&mut next, &path, Some(value.clone())).is_none() {
             continue;
         }
-        let Some(still) = Object::from_value(next.clone()).ok().and_then(|object| judge.breaks(&object)) else { continue };
+        let Some(still) = Object::from_value(next.clone()).ok().and_then(|object| judge.breaks(&object)) else {
+            continue;
+        };
         let is_better = still.len() < left.len() || next == all;
         if !is_better || !still.iter().all(|one| left.contains(one)) {
             continue;
@@ -146,7 +148,12 @@ fn by_values(judge: &Judge<'_>, object: &BundledObject, findings: &mut [Finding]
 }
 
 /// The field of a finding and the only other value that it can have, with which the finding goes and no other one comes.
-fn certain(judge: &Judge<'_>, object: &BundledObject, finding: &Finding, broken: &[Broken]) -> Option<(FieldPath, Value)> {
+fn certain(
+    judge: &Judge<'_>,
+    object: &BundledObject,
+    finding: &Finding,
+    broken: &[Broken],
+) -> Option<(FieldPath, Value)> {
     let value = finding.passing.as_ref()?.as_bool()?;
     if finding.precision == Precision::Object {
         return None;

@@ -59,9 +59,8 @@ pub fn texts(report: &Report, takes_values: bool) -> (Vec<FixedText>, Vec<Unfixa
     let (mut texts, mut unfixable) = (Vec::new(), Vec::new());
     for source in sources {
         let file = Arc::clone(source.name());
-        let is_here = |place: &str| {
-            place.strip_prefix(&*file).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        };
+        let is_here =
+            |place: &str| place.strip_prefix(&*file).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
         if report.problems.iter().any(|problem| is_here(&problem.place)) {
             let reason = "something in it cannot be read; mend that first".to_owned();
             unfixable.push(Unfixable { file, reason });
