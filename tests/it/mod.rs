@@ -17,6 +17,7 @@ mod lint_bad_input;
 mod lint_fix;
 mod lint_since;
 mod matching;
+mod mutation;
 mod namespaces;
 mod opa_conformance;
 mod own_resources;

@@ -117,7 +117,8 @@ fn value_of(placeholder: &Placeholder, answers: &Answers<'_>) -> Result<String, 
     match items.get(&placeholder.key).ok_or_else(missing)? {
         Ok(Value::String(text)) => Ok(text.clone()),
         Ok(other) => {
-            let found = go_text::type_name(other);
+            // An answer's numbers are all of one type to Gatekeeper.
+            let found = if other.is_number() { "float64" } else { go_text::type_name(other) };
             Err(format!(
                 "failed to convert external data item value from provider {provider} to string, got type {found}"
             ))
