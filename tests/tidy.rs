@@ -68,6 +68,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
     ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/outbound/"]),
+    ("similar", &["workbench/text_diff.rs"]),
     ("tar", &["server/outbound/"]),
     ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),

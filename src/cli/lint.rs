@@ -1,6 +1,7 @@
 //! `admit lint`: manifests judged by policies, each violation at the line that caused it.
 
 mod cluster;
+mod fixing;
 mod output;
 mod progress;
 mod rendered;
@@ -26,6 +27,7 @@ use crate::workbench::lint::finding::Severity;
 use crate::workbench::lint::report::Places;
 use crate::workbench::lint::{Inputs, Manifest, Options, Report, lint};
 use cluster::ClusterArguments;
+use fixing::FixArguments;
 use output::Output;
 use progress::Progress;
 use rendered::RenderArguments;
@@ -48,6 +50,9 @@ A comment leaves findings out: `# admit:ignore RULE[,RULE] until=2027-01-01 reas
 is a kind of constraint, Kind/name, a code, or `*`. On the line of a value it is about that value, above a field or list \
 item about all of that, above a document about its object. The reason must be there, `until` need not. Objects in JSON have \
 the annotation admit.gatekeeper.sh/ignore for the words behind `admit:ignore`.\n\n\
+With mutators among the policies, or of --mutators, a finding shows a fix when what the mutators make of the object breaks no \
+policy any more. Where a policy lets a switch have one value only, that is a fix, too. --fix writes the fixes of mutators into \
+the files, --fix-values those as well; comments and layout stay, and what is written counts as mended.\n\n\
 Exit code: 0 nothing found, 1 violations that would be denied, 2 warnings only and --fail-on warn, 3 bad input or a wrong \
 command line, 4 failed for another reason."
 )]
@@ -80,6 +85,8 @@ pub(super) struct LintArguments {
     #[arg(long)]
     no_expand: bool,
     #[command(flatten)]
+    fixing: FixArguments,
+    #[command(flatten)]
     scope: ScopeArguments,
     #[command(flatten)]
     engine: EngineArguments,
@@ -104,6 +111,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut policies = Vec::new();
     take((arguments.packs.documents(), Vec::new()), &mut policies, &mut problems);
     policies.append(&mut read(&arguments.policies, &mut problems));
+    policies.append(&mut read(&arguments.fixing.mutators, &mut problems));
     let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
         Ok(found) => found,
         Err(error) => {
@@ -154,8 +162,11 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
         FailOn::Deny => Severity::Error,
         FailOn::Warn => Severity::Warning,
     };
-    output::write_all(&arguments.output, &report, fails_from)?;
-    Ok(exit_code(&report, arguments.fail_on))
+    let fixed = arguments.fixing.apply(&mut report)?;
+    if fixed.shows_report {
+        output::write_all(&arguments.output, &report, fails_from)?;
+    }
+    Ok(if fixed.has_failed { ExitCode::from(FAILED) } else { exit_code(&report, arguments.fail_on) })
 }
 
 fn bad_input(message: &str) -> ExitCode {

@@ -12,11 +12,13 @@ mod doctor;
 mod engine;
 mod explain;
 mod external_data;
+mod files;
 mod git;
 mod go_flags;
 mod images;
 mod lint;
 mod man;
+mod mutate;
 mod packs;
 mod policy;
 mod quality;
@@ -63,6 +65,8 @@ enum Command {
     Lint(Box<lint::LintArguments>),
     /// Print the manual page, or write those of all subcommands
     Man(man::ManArguments),
+    /// Show what mutators make of manifests, comments and layout kept
+    Mutate(mutate::MutateArguments),
     /// The policies that come with admit: list, show and export them, install them in a cluster
     Policy(policy::PolicyArguments),
     /// Check, format and evaluate Rego
@@ -114,6 +118,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Mutate(arguments) => mutate::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Rego(arguments) => rego::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

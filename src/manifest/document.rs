@@ -1,5 +1,6 @@
 //! One YAML or JSON document: its value and the place of each part of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -139,6 +140,22 @@ impl Document {
     /// The span behind [`Document::locate`].
     pub(super) fn span_of(&self, path: &FieldPath) -> Span {
         self.spans.tree(&self.source).follow(path.segments()).map_or(Span::at(self.position), |step| step.node.span)
+    }
+
+    /// The bytes of the text from its `---`, and from the comments above its content, to the next document.
+    pub fn text_range(&self) -> Range<usize> {
+        self.spans.written().0
+    }
+
+    /// Whether it is another document, or an item of it, of the same text.
+    pub fn is_in(&self, other: &Self) -> bool {
+        let ((bytes, _, index, _), (others, _, other, path)) = (self.written(), other.written());
+        bytes == others && index == other && path.is_empty()
+    }
+
+    /// What stands in the text that this is, or is a part of: see [`Spans::written`].
+    pub(super) fn written(&self) -> (Range<usize>, u32, usize, &[Segment]) {
+        self.spans.written()
     }
 
     pub(super) fn with_part(&self, value: Value, path: &[Segment]) -> Option<Self> {

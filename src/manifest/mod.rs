@@ -7,6 +7,8 @@
 //! Places are read again from the text when somebody asks for one, and a whole document can wait packed
 //! ([`Document::pack`]), so that thousands of them take little more memory than their texts.
 //!
+//! Changed values go back into their text by [`edit::edit`], which keeps comments and layout.
+//!
 //! Deliberately absent: what a document means. Whether `kind` is there, or known, is the caller's question.
 //!
 //! ```text
@@ -17,6 +19,7 @@
 mod comments;
 mod discover;
 mod document;
+pub mod edit;
 mod error;
 mod json;
 mod list;

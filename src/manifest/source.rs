@@ -14,6 +14,8 @@ const EXCERPT_REACH: usize = 60;
 pub struct Source {
     name: Arc<str>,
     text: String,
+    /// A byte order mark stood in front.
+    is_marked: bool,
     /// Byte offsets of the line starts; computed when somebody first asks for a line.
     line_starts: OnceLock<Vec<usize>>,
 }
@@ -21,10 +23,11 @@ pub struct Source {
 impl Source {
     /// A text called `name`, such as `dir/pod.yaml`; a UTF-8 byte order mark in front is dropped.
     pub fn new(name: impl Into<Arc<str>>, mut text: String) -> Self {
-        if text.starts_with('\u{feff}') {
+        let is_marked = text.starts_with('\u{feff}');
+        if is_marked {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        Self { name: name.into(), text, line_starts: OnceLock::new() }
+        Self { name: name.into(), text, is_marked, line_starts: OnceLock::new() }
     }
 
     /// The name to show: a path, or `<stdin>`.
@@ -37,6 +40,11 @@ impl Source {
         &self.text
     }
 
+    /// Whether a byte order mark stood in front of the text, which whoever writes it back puts there again.
+    pub fn is_marked(&self) -> bool {
+        self.is_marked
+    }
+
     /// A line counted from 1, without its line end.
     pub fn line(&self, line: u32) -> Option<&str> {
         let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
@@ -44,6 +52,26 @@ impl Source {
         let start = *starts.get(index)?;
         let end = starts.get(index + 1).copied().unwrap_or(self.text.len());
         Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
+    }
+
+    /// The byte at a place; the nearest in front when there is none, such as behind the end of a line.
+    pub(super) fn offset(&self, position: Position) -> usize {
+        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
+        let index = usize::try_from(position.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let Some(start) = starts.get(index).copied() else { return self.text.len() };
+        let line = self.line(position.line).unwrap_or_default();
+        let column = usize::try_from(position.column).unwrap_or(usize::MAX).saturating_sub(1);
+        start + line.char_indices().nth(column).map_or(line.len(), |(offset, _)| offset)
+    }
+
+    /// The place of a byte.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
+        let line = starts.partition_point(|start| *start <= offset).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default().chars().count();
+        let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Position { line: bounded(line), column: bounded(before).saturating_add(1) }
     }
 
     /// A span of this source, with its name.

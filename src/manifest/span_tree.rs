@@ -86,6 +86,24 @@ impl SpanTree {
         Some(Step { node: self.node(id)?, key, depth })
     }
 
+    /// The node of the whole.
+    pub(super) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// Every node, in no order to rely on; below a part, those around it too.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// The nodes that aliases repeat, merge keys among them.
+    pub(super) fn aliased(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().filter_map(|node| match node.content {
+            Content::Alias(target) => Some(target),
+            Content::Scalar { .. } | Content::Sequence(_) | Content::Mapping(_) => None,
+        })
+    }
+
     /// The whole of it.
     pub(super) fn span(&self) -> Option<Span> {
         self.node(self.root).map(|node| node.span)
@@ -199,7 +217,7 @@ impl SpanTree {
         }
     }
 
-    fn node(&self, id: NodeId) -> Option<&Node> {
+    pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(usize::try_from(id).ok()?)
     }
 }

@@ -56,6 +56,11 @@ impl Spans {
         Some(Self { written: Arc::clone(&self.written), path, tree: tree.into() })
     }
 
+    /// The bytes of the segment, the lines above it, the number of the document in it, and the way from there.
+    pub(super) fn written(&self) -> (Range<usize>, u32, usize, &[Segment]) {
+        (self.written.bytes.clone(), self.written.lines_above, self.written.index, &self.path)
+    }
+
     /// Keeps the way only.
     pub(super) fn forget(&mut self) {
         self.tree = OnceLock::new();

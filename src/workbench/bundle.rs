@@ -177,7 +177,7 @@ pub fn is_policy(gvk: &GroupVersionKind) -> bool {
 }
 
 /// Whether objects of this type are Configs.
-pub(super) fn is_config(gvk: &GroupVersionKind) -> bool {
+pub fn is_config(gvk: &GroupVersionKind) -> bool {
     gvk.group == CONFIG_GROUP && gvk.kind == "Config"
 }
 

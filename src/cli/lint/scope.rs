@@ -1,10 +1,10 @@
 //! Which findings `admit lint` is asked for: those that a baseline does not know, those in lines that changed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::files::write_whole;
 use crate::cli::git::Changed;
 use crate::workbench::lint::Report;
 use crate::workbench::lint::baseline::Baseline;
@@ -89,23 +89,4 @@ fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("failed to read {shown}: {error}\n{HELP}"))?;
     Baseline::parse(&text).map_err(|error| format!("{shown}:{error}\n{HELP}"))
-}
-
-/// Replaces the file, or leaves it as it is: whoever reads it meanwhile sees one or the other.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    // A link stays one.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(&path).map_or(0o666, |metadata| metadata.permissions().mode() & 0o777);
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    let mut file = builder.tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -74,11 +74,16 @@ fn ask<'k>(
                 asked.push((provider, keys.iter().map(|key| (*key).to_owned()).collect::<Vec<String>>()));
             }
             None => {
+                if let Some(text) = source.refusal(name) {
+                    return Err(text);
+                }
                 let error = format!("failed to find external data provider {name} in responses");
                 answers.insert(name, Err(error));
             }
         }
     }
+    // What comes of it is still to be finished when the wait is over.
+    let deadline = deadline.most();
     let to_question = |(provider, keys)| Question { provider, keys, purpose: Purpose::Mutation, deadline };
     let questions: Vec<Question<'_>> =
         asked.iter().map(|(provider, keys)| to_question((*provider, keys.as_slice()))).collect();
@@ -117,7 +122,8 @@ fn value_of(placeholder: &Placeholder, answers: &Answers<'_>) -> Result<String, 
     match items.get(&placeholder.key).ok_or_else(missing)? {
         Ok(Value::String(text)) => Ok(text.clone()),
         Ok(other) => {
-            let found = go_text::type_name(other);
+            // An answer's numbers are all of one type to Gatekeeper.
+            let found = if other.is_number() { "float64" } else { go_text::type_name(other) };
             Err(format!(
                 "failed to convert external data item value from provider {provider} to string, got type {found}"
             ))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::fix::Fix;
 use crate::manifest::{Document, Location, Source};
 use crate::model::object::{FieldPath, ObjectKey};
 
@@ -100,6 +101,8 @@ pub struct Finding {
     pub missing: Option<FieldPath>,
     /// A value with which this finding goes away.
     pub passing: Option<Json>,
+    /// A change that is known to mend it.
+    pub fix: Option<Arc<Fix>>,
     /// What to do, in the words of a rule of lint's own.
     pub advice: Option<String>,
     /// Other fields that have part in it.

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::finding::{Finding, Place, Precision, Rule, Severity};
+use super::fix::{self, Broken};
 use super::manifest::Manifest;
 use super::rules_of_policies::Rules;
 use crate::manifest::Document;
 use crate::model::api::EnforcementAction;
-use crate::model::object::{FieldPath, ObjectKey};
+use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
@@ -34,8 +35,44 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// What policies find in an object. Where they are not asked which field it is, the object is the place.
+    /// What policies find in an object, each with its fix if there is one. Where they are not asked which field it is, the
+    /// object is the place.
     pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
+        let mut findings = self.find(manifest, finds_fields)?;
+        let is_fixable = !self.snapshot.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
+        if is_fixable && !findings.is_empty() {
+            fix::offer(self, &manifest.open()?, &mut findings);
+        }
+        Ok(findings)
+    }
+
+    /// The policies that an object, or what it would create, breaks; nothing when that cannot be told.
+    pub(super) fn breaks(&self, object: &Object) -> Option<Vec<Broken>> {
+        let namespace = self.snapshot.namespace(object.namespace()).cloned();
+        let review = Review::of_object(object, namespace.clone());
+        let mut broken = self.broken(&review, None)?;
+        let Some(referents) = self.referents.filter(|_| may_create(object.gvk())) else { return Some(broken) };
+        for resultant in expand(object, referents).resultants {
+            broken.append(&mut self.broken(&resultant.review(namespace.clone()), Some(&resultant))?);
+        }
+        Some(broken)
+    }
+
+    fn broken(&self, review: &Review, resultant: Option<&Resultant>) -> Option<Vec<Broken>> {
+        let evaluation = validate(self.snapshot, review, EvalContext::offline()).ok()?;
+        let broken = evaluation.violations.into_iter().map(|violation| {
+            let rule = self.rules.of_constraint(&violation.constraint);
+            Broken {
+                kind: rule.id.clone(),
+                constraint: rule.constraint.clone(),
+                implied: resultant.map(|resultant| resultant.object.gvk().kind.clone()),
+                message: violation.message,
+            }
+        });
+        Some(broken.collect())
+    }
+
+    fn find(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let namespace = self.snapshot.namespace(manifest.namespace()).cloned();
         let referents = self.referents.filter(|_| may_create(manifest.gvk()));
         let reviewed = if referents.is_none() { manifest.reviewed() } else { None };
@@ -138,6 +175,7 @@ impl Judge<'_> {
             missing: blame.missing.as_ref().map(|missing| written(missing).1),
             passing: blame.passing.clone(),
             advice: None,
+            fix: None,
             related: related.collect(),
             implied: resultant.map(|resultant| resultant.object.gvk().kind.clone()),
             rendered_from: document.origin().map(ToString::to_string),
@@ -179,6 +217,7 @@ impl Judge<'_> {
             missing: None,
             passing: None,
             advice: None,
+            fix: None,
             related: Vec::new(),
             implied: None,
             rendered_from: document.origin().map(ToString::to_string),

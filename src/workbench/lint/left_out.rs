@@ -11,6 +11,8 @@ pub struct LeftOut {
     pub unchanged: usize,
     /// Objects that suites test with, which `admit verify` judges.
     pub samples: usize,
+    /// They are mended in the files now.
+    pub fixed: usize,
     /// Entries of the baseline that nothing is found for any more.
     pub gone: usize,
 }
@@ -22,6 +24,7 @@ impl LeftOut {
             (self.known, "known from the baseline"),
             (self.ignored, "ignored by comments"),
             (self.unchanged, "in unchanged lines"),
+            (self.fixed, "fixed"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}"));
         let counts = counts.collect::<Vec<_>>().join(", ");
@@ -46,9 +49,9 @@ mod tests {
     #[test]
     fn tells_only_what_is_there() {
         assert!(LeftOut::default().lines().is_empty());
-        let left_out = LeftOut { ignored: 1, known: 2, unchanged: 0, samples: 4, gone: 3 };
+        let left_out = LeftOut { ignored: 1, known: 2, unchanged: 0, samples: 4, fixed: 5, gone: 3 };
         let expected = [
-            "2 known from the baseline, 1 ignored by comments",
+            "2 known from the baseline, 1 ignored by comments, 5 fixed",
             "3 of the baseline are gone: write it anew",
             "4 objects of suites are left to `admit verify`",
         ];

@@ -13,6 +13,7 @@ pub mod baseline;
 pub mod changes;
 pub mod finding;
 mod fingerprint;
+pub mod fix;
 mod ignore;
 mod judge;
 mod kinds;

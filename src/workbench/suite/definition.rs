@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use regex::Regex;
+
 use super::assertion::Assertion;
 use crate::manifest::Document;
 use crate::model::object::FieldPath;
+use crate::model::review::{Operation, Source};
 use crate::workbench::diagnostic::Diagnostic;
 
 /// One Suite.
@@ -15,6 +18,42 @@ pub(super) struct Suite {
     pub(super) path: String,
     pub(super) skip: bool,
     pub(super) tests: Vec<Test>,
+    pub(super) mutations: Vec<MutationTest>,
+}
+
+/// Mutators, and cases for them.
+#[derive(Debug)]
+pub(super) struct MutationTest {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) mutators: Vec<FileReference>,
+    pub(super) skip: bool,
+    pub(super) cases: Vec<MutationCase>,
+}
+
+/// An object, and what must become of it.
+#[derive(Debug)]
+pub(super) struct MutationCase {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) object: Option<FileReference>,
+    /// The object after mutation.
+    pub(super) expected: Option<FileReference>,
+    /// Why there must be none.
+    pub(super) error: Option<ErrorPattern>,
+    /// Namespaces.
+    pub(super) inventory: Vec<FileReference>,
+    pub(super) operation: Option<Operation>,
+    pub(super) source: Source,
+    pub(super) skip: bool,
+}
+
+/// A regular expression that an error must match.
+#[derive(Debug)]
+pub(super) struct ErrorPattern {
+    pub(super) place: Place,
+    pub(super) text: String,
+    pub(super) compiled: Result<Regex, String>,
 }
 
 /// A template and a constraint, and cases for them.

@@ -5,6 +5,7 @@
 //!                                               ├─ policy     template and constraint to a snapshot
 //!                                               ├─ subject    a case's file to a review
 //!                                               ├─ assertion  violations to a verdict on the case
+//!                                               ├─ mutation   mutators and an object to what it becomes
 //!                                               ├─ coverage   what of the templates was evaluated
 //!                                               └─ mutants    what tests do not notice
 //! ```
@@ -19,6 +20,7 @@ mod definition;
 mod filter;
 mod find;
 pub mod mutants;
+mod mutation;
 mod outcome;
 mod policy;
 mod read;

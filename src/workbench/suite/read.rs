@@ -3,6 +3,8 @@
 //! As Go reads it: keys match whatever their case, `null` is as good as absent, unknown keys are ignored. The last is
 //! how a misspelt `violations` turns an assertion into another one, so unknown keys are warned of.
 
+mod mutations;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::model::go_regex;
 use crate::model::object::{FieldPath, describe};
 use crate::workbench::diagnostic::Diagnostic;
 
-const SUITE_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "skip", "tests"];
+const SUITE_KEYS: [&str; 6] = ["apiVersion", "kind", "metadata", "skip", "tests", "mutations"];
 const TEST_KEYS: [&str; 7] = ["name", "template", "constraint", "expansion", "invalid", "skip", "cases"];
 const CASE_KEYS: [&str; 5] = ["name", "object", "inventory", "assertions", "skip"];
 const ASSERTION_KEYS: [&str; 2] = ["violations", "message"];
@@ -29,6 +31,7 @@ pub(super) fn read(document: Document, errors: &mut Vec<Diagnostic>, warnings: &
     let suite = reader.mapping(&value, &root, &SUITE_KEYS);
     Suite {
         skip: reader.flag(&suite, "skip"),
+        mutations: reader.list(&suite, "mutations").iter().map(|(at, value)| reader.mutation_test(value, at)).collect(),
         tests: reader.list(&suite, "tests").iter().map(|(at, value)| reader.test(value, at)).collect(),
         path,
     }
@@ -73,12 +76,8 @@ impl Reader<'_> {
 
     fn case(&mut self, value: &Value, at: &FieldPath) -> Case {
         let case = self.mapping(value, at, &CASE_KEYS);
-        let inventory = self.list(&case, "inventory").into_iter().filter_map(|(at, value)| {
-            let path = self.text_at(value, &at)?;
-            Some(self.reference(&path, &at))
-        });
         Case {
-            inventory: inventory.collect(),
+            inventory: self.files(&case, "inventory"),
             name: self.text(&case, "name").unwrap_or_default(),
             object: self.file(&case, "object"),
             assertions: self.list(&case, "assertions").iter().map(|(at, value)| self.assertion(value, at)).collect(),
@@ -152,6 +151,14 @@ impl Reader<'_> {
         let (at, value) = fields.field(key)?;
         let path = self.text_at(value, &at).filter(|path| !path.is_empty())?;
         Some(self.reference(&path, &at))
+    }
+
+    fn files(&mut self, fields: &Fields<'_>, key: &str) -> Vec<FileReference> {
+        let files = self.list(fields, key).into_iter().filter_map(|(at, value)| {
+            let path = self.text_at(value, &at)?;
+            Some(self.reference(&path, &at))
+        });
+        files.collect()
     }
 
     fn text(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::coverage::Covered;
 use super::definition::{Case, Suite, Test};
 use super::filter::Filter;
+use super::mutation;
 use super::outcome::{CaseOutcome, Failure, Status, SuiteOutcome, TestOutcome};
 use super::policy::{Policy, check_invalid, tested_template};
 use super::subject;
@@ -17,11 +18,10 @@ use crate::policy::snapshot::BuildOptions;
 /// Runs a suite.
 pub(super) fn run(suite: &Suite, filter: &Filter, options: BuildOptions) -> SuiteOutcome {
     let tests = if suite.skip { &[] } else { suite.tests.as_slice() };
-    SuiteOutcome {
-        path: suite.path.clone(),
-        tests: tests.par_iter().map(|test| run_test(test, filter, options)).collect(),
-        is_skipped: suite.skip,
-    }
+    let mutations = if suite.skip { &[] } else { suite.mutations.as_slice() };
+    let mut outcomes: Vec<TestOutcome> = tests.par_iter().map(|test| run_test(test, filter, options)).collect();
+    outcomes.par_extend(mutations.par_iter().map(|test| mutation::run(test, filter, options)));
+    SuiteOutcome { path: suite.path.clone(), tests: outcomes, is_skipped: suite.skip }
 }
 
 fn run_test(test: &Test, filter: &Filter, options: BuildOptions) -> TestOutcome {

@@ -34,8 +34,13 @@ pub(super) fn review(file: &FileReference, snapshot: &Snapshot) -> Result<Review
 
 /// The objects of a case's inventory.
 pub(super) fn inventory(case: &Case) -> Result<Vec<Object>, Failure> {
+    inventory_of(&case.inventory)
+}
+
+/// The objects of the files of an inventory.
+pub(super) fn inventory_of(files: &[FileReference]) -> Result<Vec<Object>, Failure> {
     let mut objects = Vec::new();
-    for file in &case.inventory {
+    for file in files {
         for document in documents(file, "inventory")? {
             objects.push(object(&document)?);
         }

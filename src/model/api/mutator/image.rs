@@ -37,7 +37,7 @@ impl ImageParts {
         if domain.is_empty() && split_domain(path).0.is_some() {
             let path = quote(path);
             let text = format!(
-                "assignDomain must be set if the first part of assignPath {path} can be interpreted as part of a domain"
+                "assignDomain must be set if the first part of assignPath {path} can be interpretted as part of a domain"
             );
             mistakes.push(("assignPath", text));
         }

@@ -171,6 +171,7 @@ impl Ignore {
             missing: None,
             passing: None,
             advice: None,
+            fix: None,
             related: Vec::new(),
             implied: None,
             rendered_from: None,

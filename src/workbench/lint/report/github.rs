@@ -41,7 +41,8 @@ fn show(text: &mut String, finding: &Finding, places: &Places) {
     }
     properties.push(("title", rule_name(finding)));
     let help = finding.help().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
-    command(text, name, &properties, &format!("{}\n{}{help}", finding.message, finding.object));
+    let fix = finding.fix.as_ref().map(|fix| format!("\nfix: {}", fix.line())).unwrap_or_default();
+    command(text, name, &properties, &format!("{}\n{}{help}{fix}", finding.message, finding.object));
 }
 
 fn file(places: &Places, name: &str) -> Vec<(&'static str, String)> {

@@ -120,6 +120,9 @@ fn article(page: &mut String, finding: &Finding) {
     if let Some(help) = finding.help() {
         let _ = writeln!(page, "<p class=\"help\"><b>Help:</b> {}</p>", escape(&help));
     }
+    if let Some(fix) = &finding.fix {
+        let _ = writeln!(page, "<p class=\"help\"><b>Fix:</b> {}</p>", escape(&fix.line()));
+    }
     if !finding.related.is_empty() {
         let places =
             finding.related.iter().map(|place| format!("<code>{}</code>", escape(&place.location.to_string())));

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::manifest::Location;
 use crate::workbench::lint::Report;
 use crate::workbench::lint::finding::{Finding, Place, Severity};
+use crate::workbench::lint::fix::Fix;
 
 pub(super) fn render(report: &Report) -> String {
     let findings: Vec<Value> = report.findings.iter().map(finding).collect();
@@ -26,6 +28,7 @@ pub(super) fn render(report: &Report) -> String {
             "known": report.left_out.known,
             "gone": report.left_out.gone,
             "unchanged": report.left_out.unchanged,
+            "fixed": report.left_out.fixed,
             "samples": report.left_out.samples,
         },
     });
@@ -54,13 +57,27 @@ fn finding(finding: &Finding) -> Value {
         "field": finding.field.to_string(),
         "missing": finding.missing.as_ref().map(ToString::to_string),
         "passing": finding.passing,
+        "fix": finding.fix.as_deref().map(fix),
         "related": finding.related.iter().map(place).collect::<Vec<_>>(),
         "fingerprint": finding.fingerprint,
     })
 }
 
+fn fix(fix: &Fix) -> Value {
+    let edits = fix.edits.iter().map(|edit| json!({"place": location(&edit.location), "text": edit.text}));
+    json!({
+        "by": fix.by.as_str(),
+        "mutators": fix.by.mutators(),
+        "description": fix.description,
+        "edits": edits.collect::<Vec<_>>(),
+    })
+}
+
 fn place(place: &Place) -> Value {
-    let location = &place.location;
+    location(&place.location)
+}
+
+fn location(location: &Location) -> Value {
     json!({
         "file": location.file.as_ref(),
         "line": location.line,

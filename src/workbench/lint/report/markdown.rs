@@ -68,9 +68,13 @@ fn row(text: &mut String, finding: &Finding) {
         None => rule,
     };
     let help = finding.help().map(|help| format!("<br>Help: {}", escape(&help))).unwrap_or_default();
+    let fix = finding.fix.as_ref().map(|fix| format!("<br>Fix: {}", escape(&fix.line()))).unwrap_or_default();
     let (line, severity, message) = (finding.place.location.line, finding.severity.as_str(), escape(&finding.message));
-    let _ =
-        writeln!(text, "| {line} | {severity} | {rule} | {} | {message}{help} |", code(&finding.object.to_string()));
+    let _ = writeln!(
+        text,
+        "| {line} | {severity} | {rule} | {} | {message}{help}{fix} |",
+        code(&finding.object.to_string())
+    );
 }
 
 /// An address without a character that means something in Markdown or HTML.

@@ -16,6 +16,7 @@ use crate::manifest::Location;
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::lint::Report;
 use crate::workbench::lint::finding::{Finding, Place, Precision, Rule};
+use crate::workbench::lint::fix::Fix;
 use crate::workbench::lint::rules;
 
 /// More results GitHub refuses, with the whole file. Of these it shows 5,000, the worst first.
@@ -177,7 +178,7 @@ fn result(finding: &Finding, indexes: &HashMap<&str, usize>, places: &Places) ->
     let text = format!("{}{help}", finding.message);
     let related = finding.related.iter().take(MAX_RELATED).enumerate();
     let related = related.filter_map(|(id, place)| related_location(id + 1, place, places));
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule.id,
         "ruleIndex": indexes.get(finding.rule.id.as_str()),
         "level": finding.severity.as_str(),
@@ -196,7 +197,31 @@ fn result(finding: &Finding, indexes: &HashMap<&str, usize>, places: &Places) ->
             "passing": finding.passing,
             "implied": finding.implied,
         },
-    })
+    });
+    let fix = finding.fix.as_deref().and_then(|fix| self::fix(fix, places));
+    if let (Some(fix), Some(result)) = (fix, result.as_object_mut()) {
+        result.insert("fixes".to_owned(), json!([fix]));
+    }
+    result
+}
+
+/// All edits are of one file.
+fn fix(fix: &Fix, places: &Places) -> Option<Value> {
+    let artifact = artifact(&fix.edits.first()?.location.file, places)?;
+    let replacements = fix.edits.iter().map(|edit| {
+        let location = &edit.location;
+        json!({
+            "deletedRegion": {
+                "startLine": location.line,
+                "startColumn": location.column,
+                "endLine": location.end_line,
+                "endColumn": location.end_column,
+            },
+            "insertedContent": {"text": edit.text},
+        })
+    });
+    let change = json!({"artifactLocation": artifact, "replacements": replacements.collect::<Vec<_>>()});
+    Some(json!({"description": {"text": plain(&fix.line())}, "artifactChanges": [change]}))
 }
 
 fn related_location(id: usize, place: &Place, places: &Places) -> Option<Value> {

@@ -48,6 +48,7 @@ fn finding(file: &str, words: &str, severity: Severity) -> Finding {
         missing: None,
         passing: Some(json!(words)),
         advice: None,
+        fix: None,
         implied: Some(words.to_owned()),
         rendered_from: None,
         fingerprint: format!("{severity:?}"),

@@ -74,6 +74,10 @@ fn show(finding: &Finding, renderer: &Renderer) -> String {
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
+    let fix = finding.fix.as_ref().map(|fix| clean(&fix.line()));
+    if let Some(fix) = &fix {
+        group = group.element(Level::HELP.with_name(Some("fix")).message(fix.as_str()));
+    }
     renderer.render(&[group])
 }
 

@@ -171,6 +171,7 @@ impl Findings<'_> {
             missing: None,
             passing: None,
             advice,
+            fix: None,
             related: Vec::new(),
             implied: None,
             rendered_from: None,
