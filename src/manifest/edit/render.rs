@@ -29,6 +29,8 @@ pub(super) enum Behind {
     Key,
     /// A dash, or nothing at all.
     Dash,
+    /// A dash and an anchor, which would belong to the first key of a mapping in its line.
+    Anchor,
 }
 
 impl Style {
@@ -40,10 +42,12 @@ impl Style {
             (Value::Array(items), Behind::Key) if !items.is_empty() => self.below(value, column + self.dash),
             (Value::Object(map), Behind::Dash) if !map.is_empty() => self.collection(value, column + 2),
             (Value::Array(items), Behind::Dash) if !items.is_empty() => self.collection(value, column + 2),
+            (Value::Object(map), Behind::Anchor) if !map.is_empty() => self.below(value, column + 2),
+            (Value::Array(items), Behind::Anchor) if !items.is_empty() => self.below(value, column + 2),
             (Value::String(text), _) if fits_literal(text) => {
                 let indent = match behind {
                     Behind::Key => column + self.unit,
-                    Behind::Dash => column + 2,
+                    Behind::Dash | Behind::Anchor => column + 2,
                 };
                 literal(text, indent)
             }
