@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::git;
 use super::images::{Documents, ImageArguments};
 use super::packs::PackArguments;
@@ -82,6 +83,8 @@ pub(super) struct LintArguments {
     scope: ScopeArguments,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,8 +124,11 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let finds_fields = !arguments.no_blame || arguments.scope.needs_fields();
     // Everybody's day, so that CI and a laptop agree.
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let options =
-        Options { build: arguments.engine.build_options(), finds_fields, expands: !arguments.no_expand, today };
+    let build = match arguments.external_data.apply(arguments.engine.build_options()) {
+        Ok(build) => build,
+        Err(error) => return Ok(bad_input(&format!("{error:#}"))),
+    };
+    let options = Options { build, finds_fields, expands: !arguments.no_expand, today };
     let progress = Progress::new(manifests.iter().filter(|one| !bundle::is_policy(one.gvk())).count());
     let directory = std::env::current_dir().context("failed to find the working directory")?;
     let root = git::root();

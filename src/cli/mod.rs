@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod engine;
 mod explain;
+mod external_data;
 mod git;
 mod go_flags;
 mod images;

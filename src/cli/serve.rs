@@ -1,5 +1,6 @@
 //! `admit serve`: the webhook. Flags are Gatekeeper's wherever it has one.
 
+mod external_data;
 #[cfg(test)]
 mod flag_tests;
 mod foreign_flags;
@@ -15,6 +16,7 @@ use clap::Args;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::external_data::ExternalDataArguments;
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
 use self::traces::TraceArguments;
@@ -108,6 +110,8 @@ pub(super) struct ServeArguments {
     webhook: WebhookArguments,
     #[command(flatten, next_help_heading = "Policies")]
     engine: EngineArguments,
+    #[command(flatten, next_help_heading = "Policies")]
+    external_data: ExternalDataArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
     reports: ReportArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
@@ -178,6 +182,7 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         tls_min_version: arguments.tls_min_version,
         client_certificates: arguments.certificates.clients(),
         serving_threads: threads.unwrap_or_else(processors),
+        provider_cache_lifetime: arguments.external_data.external_data_provider_response_cache_ttl,
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
@@ -198,6 +203,9 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
 fn build_options(arguments: &ServeArguments) -> BuildOptions {
     let mut options = arguments.engine.build_options();
     options.compile.referential_rules = arguments.enable_referential_rules;
+    if !arguments.external_data.enable_external_data {
+        options.compile.access.disable_external_data();
+    }
     options
 }
 

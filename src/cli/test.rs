@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::packs::PackArguments;
 use super::print;
 use super::watch::WatchArguments;
@@ -44,6 +45,8 @@ pub(super) struct TestArguments {
     watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,6 +59,7 @@ enum Output {
 /// Runs the command.
 pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
+    let options = arguments.external_data.apply(options)?;
     let mut stdin = std::io::stdin();
     let is_piped = !stdin.is_terminal() && (arguments.filenames.is_empty() || has_content(&stdin));
     let input = is_piped.then_some(&mut stdin as &mut dyn Read);

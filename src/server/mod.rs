@@ -20,6 +20,7 @@ mod operations;
 mod outbound;
 pub mod telemetry;
 mod tls_check;
+mod turn;
 mod webhook;
 mod webhook_rules;
 mod writer;
@@ -33,7 +34,6 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use crate::policy::external_data::NoExternalData;
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
@@ -66,6 +66,8 @@ pub struct ServeOptions {
     pub client_certificates: Option<ClientCertificates>,
     /// `--max-serving-threads`, resolved to a number.
     pub serving_threads: usize,
+    /// `--external-data-provider-response-cache-ttl`.
+    pub provider_cache_lifetime: Duration,
     /// `--evaluation-timeout`.
     pub evaluation_limit: Duration,
     /// `--max-request-bytes`.
@@ -204,6 +206,13 @@ pub async fn run(
     info!(webhook = addresses.webhook.map(tracing::field::display), health = %addresses.health, metrics = %addresses.metrics, "listening");
 
     let mut tasks = tokio::task::JoinSet::new();
+    let lifetime = options.provider_cache_lifetime;
+    let external_data = outbound::ProviderClient::new(certificates.clone(), lifetime, metrics.providers().clone());
+    let (cleaned, watched) = (external_data.clone(), snapshots.clone());
+    tasks.spawn(async move {
+        cleaned.clean(watched).await;
+        "cleaning of external data"
+    });
     let (event_sender, admission_events) = admission_events::queue();
     let (mut released, mut events) = (None, None);
     let (feed, namespaces, lists) = match source {
@@ -278,7 +287,6 @@ pub async fn run(
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = match listener {
         Some(listener) => {
-            let external_data = Arc::new(NoExternalData);
             let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
             let (policies, traces) = (webhook::Policies { snapshots, are_known, external_data }, traces.clone());
             let webhook =

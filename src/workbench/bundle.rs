@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
 use crate::manifest::{self, Document, ReadOptions, Source, Unread};
-use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, PROVIDERS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
 
@@ -133,7 +133,7 @@ pub fn feed_changes(object: &Object) -> Vec<Change> {
     if is_config(object.gvk()) {
         return vec![Change::Apply(object.clone())];
     }
-    let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
+    let sync = (!is_policy(object.gvk()) && !is_provider(object.gvk())).then(|| Change::Sync(object.clone()));
     policy_change(object).into_iter().chain(sync).collect()
 }
 
@@ -157,14 +157,20 @@ pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagno
     (objects, diagnostics)
 }
 
-/// The change that a policy or a Namespace makes; `None` for every other object.
+/// The change that a policy, a Provider or a Namespace makes; `None` for every other object.
 fn policy_change(object: &Object) -> Option<Change> {
-    (is_policy(object.gvk()) || object.is_namespace()).then(|| Change::Apply(object.clone()))
+    (is_policy(object.gvk()) || is_provider(object.gvk()) || object.is_namespace())
+        .then(|| Change::Apply(object.clone()))
 }
 
 /// Whether objects of this type are templates or constraints.
 pub fn is_policy(gvk: &GroupVersionKind) -> bool {
     matches!(gvk.group.as_str(), TEMPLATES_GROUP | CONSTRAINTS_GROUP)
+}
+
+/// Whether objects of this type are Providers of external data.
+pub(super) fn is_provider(gvk: &GroupVersionKind) -> bool {
+    gvk.group == PROVIDERS_GROUP && gvk.kind == "Provider"
 }
 
 /// Whether objects of this type are Configs.

@@ -9,6 +9,7 @@ pub mod file_feed;
 pub mod judge;
 pub mod library;
 pub mod lint;
+pub mod recorded;
 pub mod rego;
 pub mod report;
 pub mod requests;

@@ -36,7 +36,7 @@ fn judge(snapshot: &Snapshot, review: &Document) -> Vec<(String, Result<Vec<Find
     let mut results = Vec::new();
     for one in snapshot.constraints() {
         for indexes in [None, snapshot.indexes(one.constraint.kind())] {
-            let input = Input { review, parameters: &one.parameters, inventory, indexes };
+            let input = Input { review, parameters: &one.parameters, inventory, indexes, outside: None };
             results.push((one.constraint.kind().to_owned(), one.program.evaluate(input, Deadline::none())));
         }
     }

@@ -21,6 +21,7 @@ mod namespaces;
 mod opa_conformance;
 mod own_resources;
 mod processes;
+mod providers;
 mod reading;
 mod rego_cases;
 mod rendering;

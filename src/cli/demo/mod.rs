@@ -101,6 +101,7 @@ fn options(directory: &Path) -> ServeOptions {
         tls_min_version: TlsVersion::Tls13,
         client_certificates: None,
         serving_threads: processors(),
+        provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_secs(1),
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,

@@ -20,7 +20,7 @@ pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};
 pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
 pub use mutator::{Mutator, MutatorId, MutatorKind};
-pub use provider::Provider;
+pub use provider::{Provider, Recorded, RecordedAnswers};
 pub use sync_requirements::{REQUIRES_SYNC_DATA, SyncRequirement, sync_requirements};
 pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
 

@@ -1,6 +1,7 @@
 //! Policy code, compiled. The languages are a closed set; callers never know which one they run.
 
 mod breaker;
+pub mod external_data;
 pub mod limits;
 mod meter;
 mod notes;
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 use crate::model::api::EngineSource;
 use crate::model::object::FieldPath;
+use external_data::Outside;
 
 pub use breaker::Breaker;
 pub use limits::Deadline;
@@ -42,6 +44,8 @@ pub struct Input<'a> {
     pub inventory: &'a Document,
     /// What this program made of that very document; without it, or with another's, the program reads all of it.
     pub indexes: Option<&'a Indexes>,
+    /// What it may ask of the world; without it, external data is refused.
+    pub outside: Option<Outside<'a>>,
 }
 
 /// A constraint's parameters, and what one program works out from them once. Shared by all threads.
@@ -123,6 +127,9 @@ pub enum EvalError {
     /// Something that cannot be worked out here was asked for, and leaving it undefined could lose a violation.
     #[error("{0}")]
     Stopped(String),
+    /// External data was asked for, and nobody may be asked here.
+    #[error("{0}")]
+    NobodyToAsk(String),
     /// The two engines do not say the same, when both were asked.
     #[error("the engines disagree: admit says {own}, regorus says {second}")]
     EnginesDisagree {

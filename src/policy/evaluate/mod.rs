@@ -13,8 +13,8 @@ use thiserror::Error;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
+use crate::policy::engine::external_data::{ExternalDataSource, NoExternalData, OncePerReview, Outside};
 use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome};
-use crate::policy::external_data::{ExternalDataSource, NoExternalData};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
@@ -47,6 +47,11 @@ impl<'c> EvalContext<'c> {
             keeps_runs: false,
             external_data: &NoExternalData,
         }
+    }
+
+    /// What an evaluation in these circumstances may ask.
+    pub fn outside(&self, snapshot: &'c Snapshot) -> Outside<'c> {
+        Outside { source: self.external_data, providers: snapshot.providers(), deadline: self.deadline }
     }
 
     /// The same, with answers from this source.
@@ -159,6 +164,8 @@ pub fn validate_noting(
     context: EvalContext<'_>,
     mut notes: Option<&mut Notes>,
 ) -> Result<Evaluation, ReviewFailure> {
+    let answers = OncePerReview::of(context.external_data);
+    let context = context.asking(&answers);
     let mut evaluation = Evaluation::default();
     let mut matching = Vec::new();
     for constraint in snapshot.candidates(review) {
@@ -224,7 +231,8 @@ fn evaluate_kind(
             violations.push(one.violation(explanation, None));
             continue;
         }
-        let input = Input { review, parameters, inventory: snapshot.inventory().document(), indexes };
+        let inventory = snapshot.inventory().document();
+        let input = Input { review, parameters, inventory, indexes, outside: Some(context.outside(snapshot)) };
         let deadline = context.evaluation_limit.map_or(context.deadline, |limit| context.deadline.share(limit));
         if let Some(notes) = notes.as_deref_mut() {
             notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));

@@ -2,7 +2,9 @@
 //!
 //! What Gatekeeper checks is checked on every request, deletions included, with its codes. What goes beyond it is asked
 //! only where a spec is new: whatever is stored already can be labelled, finalized and deleted.
-//! Absent for now: mutators, providers and expansion templates, which pass.
+//! Absent for now: mutators and expansion templates, which pass.
+
+mod provider;
 
 use crate::model::api::{
     CONFIG_GROUP, CONFIG_NAME, CONSTRAINTS_GROUP, Config, EXPANSION_GROUP, Enforcement, EngineSource, MUTATIONS_GROUP,
@@ -94,6 +96,7 @@ pub fn check(
         (TEMPLATES_GROUP, "ConstraintTemplate") => template(object, is_new(review, objects), rules),
         (CONSTRAINTS_GROUP, _) => constraint(snapshot, object, is_deletion, rules),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),
+        (PROVIDERS_GROUP, "Provider") => provider::check(object, is_new(review, objects)),
         (SYNC_SET_GROUP, "SyncSet") if is_new(review, objects) => {
             let (_, errors) = parse_sync_set(object);
             if errors.is_empty() { Ok(Passed::default()) } else { Err(invalid("SyncSet", &errors)) }

@@ -15,7 +15,7 @@ use super::mutators::build_mutators;
 use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
-use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
+use crate::model::api::{Constraint, ConstraintTemplate, RecordedAnswers, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
 use crate::policy::engine::{
     Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Meter, Meters, Program,
@@ -37,6 +37,9 @@ const NOT_READY: &str = "not_ready";
 pub struct BuildOptions {
     /// What policies may use.
     pub compile: CompileOptions,
+    /// What providers of external data said, for evaluation that asks nobody. As long as the process, because options are
+    /// copied to wherever something is built.
+    pub recorded: Option<&'static RecordedAnswers>,
 }
 
 /// Why a resource is not in force as it stands in the store.
@@ -107,8 +110,8 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
     errors.extend_from_slice(store.configs.errors());
-    let mutators = build_mutators(store, &previous.mutators, &mut errors);
-    let providers = build_providers(store, &previous.providers, &mut errors);
+    let mutators = build_mutators(store, &previous.mutators, options, &mut errors);
+    let providers = build_providers(store, &previous.providers, options, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
     Policies {

@@ -23,6 +23,10 @@ impl Snapshot {
             store.constraints.insert((kind, name), Arc::clone(&one.source));
         }
         let compile = CompileOptions { is_traced: true, ..options.compile };
-        build(&mut store, &Self::default(), BuildOptions { compile }).0
+        let (mut traced, _) = build(&mut store, &Self::default(), BuildOptions { compile, ..options });
+        if let Some(policies) = Arc::get_mut(&mut traced.policies) {
+            policies.providers = self.policies.providers.clone();
+        }
+        traced
     }
 }

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::evaluations::Evaluations;
 use super::expiry::Expiry;
 use super::inventory::Synced;
+use super::providers::ProviderMetrics;
 use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
 use crate::policy::snapshot::SnapshotHandle;
@@ -36,6 +37,7 @@ pub struct Metrics {
     watched: Gauge,
     intended_watches: Gauge,
     dropped_events: Counter<u64, AtomicU64>,
+    providers: ProviderMetrics,
 }
 
 /// How a request ended, for metrics.
@@ -106,6 +108,7 @@ impl Metrics {
             watched: Gauge::default(),
             intended_watches: Gauge::default(),
             dropped_events: Counter::default(),
+            providers: ProviderMetrics::default(),
         };
         metrics.register_policies();
         metrics.register_cluster();
@@ -133,6 +136,7 @@ impl Metrics {
             "Events on violations that were not written because there were too many",
             self.dropped_events.clone(),
         );
+        self.providers.register(&mut self.registry);
     }
 
     fn register_policies(&mut self) {
@@ -182,6 +186,11 @@ impl Metrics {
         self.registry.register_collector(Box::new(SetAside(Arc::clone(&snapshots))));
         self.registry.register_collector(Box::new(Evaluations(snapshots)));
         self
+    }
+
+    /// What is counted of providers.
+    pub(in crate::server) fn providers(&self) -> &ProviderMetrics {
+        &self.providers
     }
 
     /// Counts one answered request.

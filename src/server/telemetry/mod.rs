@@ -5,5 +5,6 @@ mod expiry;
 mod inventory;
 pub mod logs;
 pub mod metrics;
+pub(super) mod providers;
 mod set_aside;
 pub(super) mod traces;

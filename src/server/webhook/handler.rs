@@ -24,6 +24,7 @@ use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
 use crate::server::telemetry::traces::{RequestTrace, Traces};
+use crate::server::turn;
 
 /// The most that an API server may be told to wait.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -114,7 +115,7 @@ impl Admission {
                 admits_unknown_actions: options.admits_unknown_actions,
                 namespace: options.pod_namespace.clone(),
             },
-            tracer: Tracer::new(options.build),
+            tracer: Tracer::new(options.build, Arc::clone(&policies.external_data)),
             max_request_bytes: options.max_request_bytes,
             reporter,
             traces,
@@ -214,11 +215,10 @@ impl Admission {
         let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
             return Err("serving context canceled, aborting request");
         };
-        let (admission, course) = (Arc::clone(self), course.clone());
+        let (admission, course, turns) = (Arc::clone(self), course.clone(), Arc::clone(slots));
         let done = tokio::task::spawn_blocking(move || {
             waiting.end();
-            let _slot = slot;
-            work(&admission, &course)
+            turn::hold(turns, slot, || work(&admission, &course))
         });
         done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");

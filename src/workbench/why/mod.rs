@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
 use crate::model::object::{ObjectKey, Wildcard};
 use crate::model::review::{AdmissionReview, Operation, Review};
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::{Document, Input};
 use crate::policy::evaluate::{Application, Decision, EvalContext, Verdict, Violation, application, validate};
 use crate::policy::matching::{Mismatch, mismatches};
@@ -207,7 +208,8 @@ fn fire(world: &World, constraint: &CompiledConstraint, review: &Review) -> BTre
     let document = Document::from_review(review);
     let inventory = world.snapshot.inventory().document();
     let indexes = world.snapshot.indexes(constraint.constraint.kind());
-    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes };
+    let outside = Some(Outside::recorded(world.snapshot.providers()));
+    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes, outside };
     proof::fired(world, constraint, input)
 }
 

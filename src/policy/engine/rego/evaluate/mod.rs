@@ -23,6 +23,7 @@ mod trace;
 
 use std::sync::OnceLock;
 
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::rego::builtins::{Builtin, Caches};
 use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::value::Value;
@@ -93,6 +94,8 @@ pub struct Host<'h> {
     pub observer: Option<&'h mut Observer>,
     /// What counts, in a plan that was made with its sources.
     pub coverage: Option<&'h mut Coverage>,
+    /// Whom policies may ask for external data.
+    pub outside: Option<Outside<'h>>,
 }
 
 impl Plan {
