@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::environment::scope::{RegisteredWebhook, Scope, mutating_configuration, webhook_configuration};
 use super::environment::{AdmitServer, Environment, User, wait_until};
-use super::{LATER, apply_constraint, approved_registries, prepared, start, start_with};
+use super::{apply_constraint, approved_registries, prepared, start, start_with};
+
+/// On a busy machine.
+const LATER: Duration = Duration::from_secs(60);
 
 /// A mutator for Pods in the namespaces that begin so.
 fn mutator(kind: &str, name: &str, namespace: &str, spec: &Value) -> Value {

@@ -100,7 +100,7 @@ pub fn check(
         (TEMPLATES_GROUP, "ConstraintTemplate") => template(object, is_new(review, objects), rules),
         (CONSTRAINTS_GROUP, _) => constraint(snapshot, object, is_deletion, rules),
         (MUTATIONS_GROUP, _) if MutatorKind::from_text(kind).is_some() => {
-            mutators::check(object).map(|()| Passed::default())
+            mutators::check(object, rules.build).map(|()| Passed::default())
         }
         (EXPANSION_GROUP, "ExpansionTemplate") => expansion_template(snapshot, object, is_new(review, objects)),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),

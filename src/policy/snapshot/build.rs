@@ -112,7 +112,7 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     let indexed = indexed(&constraints);
     let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
-    let mutators = build_mutators(store, &previous.mutators, &mut errors);
+    let mutators = build_mutators(store, &previous.mutators, options, &mut errors);
     let providers = build_providers(store, &previous.providers, options, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();

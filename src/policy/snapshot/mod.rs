@@ -27,7 +27,7 @@ use crate::policy::mutation::Mutators;
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
-pub use mutators::CONFLICTING;
+pub use mutators::{CONFLICTING, check_mutator};
 pub use providers::check_provider;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};

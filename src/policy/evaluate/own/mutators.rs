@@ -2,12 +2,12 @@
 //! no question here: both are taken, and their statuses say so.
 
 use super::{Refusal, join, user};
-use crate::model::api::Mutator;
 use crate::model::object::{FieldError, FieldErrorKind, Object};
+use crate::policy::snapshot::{BuildOptions, check_mutator};
 
 /// Checks a mutator as it is sent.
-pub(super) fn check(object: &Object) -> Result<(), Refusal> {
-    let Err(errors) = Mutator::parse(object) else { return Ok(()) };
+pub(super) fn check(object: &Object, options: BuildOptions) -> Result<(), Refusal> {
+    let Err(errors) = check_mutator(object, options) else { return Ok(()) };
     let lines: Vec<String> = errors.iter().map(line).collect();
     Err(user(join(lines.iter().map(String::as_str))))
 }
@@ -26,7 +26,7 @@ mod tests {
 
     fn refusal(api_version: &str, kind: &str, name: &str, spec: Value) -> String {
         let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
-        let refused = check(&Object::from_value(object).unwrap());
+        let refused = check(&Object::from_value(object).unwrap(), BuildOptions::default());
         assert!(refused.as_ref().err().is_none_or(|refusal| refusal.code == 422), "{refused:?}");
         refused.err().map(|refusal| refusal.message).unwrap_or_default()
     }
