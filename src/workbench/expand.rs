@@ -3,18 +3,22 @@
 //! The same call makes it that judges it. Formats are those of Gatekeeper's `gator expand`.
 
 use std::cmp::Reverse;
+use std::io::Read;
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::bundle::{Bundle, BundledObject};
+use super::bundle::{self, Bundle, BundledObject, assemble, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use super::report::go_json;
+use crate::manifest::{Document, ReadOptions};
 use crate::model::object::Object;
 use crate::model::review::Review;
 use crate::model::value::{NumberMode, Value};
 use crate::policy::engine::rego::builtins::go_yaml;
 use crate::policy::evaluate::{EvalContext, Expands, created};
 use crate::policy::expansion::Referents;
+use crate::policy::snapshot::BuildOptions;
 
 /// A format of resultants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,19 @@ pub struct Expanded {
     pub resultants: Vec<Object>,
     /// What would be created, and nobody knows what it is.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads files, directories and the input, beside documents that are known already. Policies among them judge nothing here, so
+/// that nothing is asked of them.
+pub fn load(known: Vec<Document>, paths: &[PathBuf], stdin: Option<&mut dyn Read>) -> (Bundle, Vec<Diagnostic>) {
+    let (mut objects, mut diagnostics) = read_objects(known);
+    let (mut read, mut problems) = bundle::read(paths, stdin, &ReadOptions::default(), |object| object);
+    objects.append(&mut read);
+    diagnostics.append(&mut problems);
+    let others = objects.iter().filter(|one| !is_policy(one.object.gvk())).cloned().collect();
+    let (bundle, mut problems) = assemble(others, "", BuildOptions::default());
+    diagnostics.append(&mut problems);
+    (Bundle { objects, ..bundle }, diagnostics)
 }
 
 /// Expands all objects by the ExpansionTemplates among them; if `workloads`, those that none applies to as far as they are
