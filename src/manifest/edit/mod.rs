@@ -180,25 +180,28 @@ fn edit_written(
         Some(Refusal::Other) | None => "edits of it would not have read as the wanted value",
     };
     let whole = whole_anew(&segment, &tree, lines, &new).ok_or_else(unwritable)?;
-    reads_as_wanted(std::slice::from_ref(&whole)).ok_or_else(unwritable)?;
-    let note = located(Anew { path: FieldPath::root(), start: whole.range.start, reason });
-    Ok((vec![whole], vec![note]))
+    reads_as_wanted(&whole).ok_or_else(unwritable)?;
+    let start = whole.first().map_or(bytes.start, |first| first.range.start);
+    Ok((whole, vec![located(Anew { path: FieldPath::root(), start, reason })]))
 }
 
 /// The document written anew between the comments above and below it.
-fn whole_anew(segment: &Segment<'_>, tree: &SpanTree, lines: Text<'_>, new: &Value) -> Option<Replacement> {
+fn whole_anew(segment: &Segment<'_>, tree: &SpanTree, lines: Text<'_>, new: &Value) -> Option<Vec<Replacement>> {
     let style = style_of(segment, tree, lines);
     let range = lines.range(tree.span()?);
     if style.is_json || !(new.is_object() || new.is_array()) {
-        return Some(Replacement { text: style.flow(new, "", scalar_text::Quoting::Plain), range });
+        return Some(vec![Replacement { text: style.flow(new, "", scalar_text::Quoting::Plain), range }]);
     }
     let before = lines.before(range.start);
     let column = if before.trim().is_empty() { before.chars().count() } else { 0 };
-    let mut text = style.root(new, column).join(lines.newline);
+    let mut written = style.root(new, column);
     if !before.trim().is_empty() {
-        text.insert_str(0, lines.newline);
+        written.insert(0, String::new());
     }
-    Some(Replacement { range, text })
+    let (first, rest) = written.split_first()?;
+    let rest: String = rest.iter().map(|line| format!("{}{line}", lines.newline)).collect();
+    let end = lines.line_end(range.end);
+    Some(vec![Replacement { range, text: first.clone() }, Replacement { range: end..end, text: rest }])
 }
 
 /// The text with the replacements made; `None` when they overlap. The text starts at byte `base`.

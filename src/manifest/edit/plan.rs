@@ -299,7 +299,10 @@ impl<'t> Plan<'t> {
         let rest: String = rest.iter().map(|line| format!("{}{line}", self.text.newline)).collect();
         let keep = properties.end;
         if slot.place == Place::Root {
-            self.push(range, format!("{first}{rest}"));
+            // Below a comment that stands behind the last line, which would be text in a block scalar.
+            let line_end = self.text.line_end(range.end);
+            self.push(range, first.clone());
+            self.push(line_end..line_end, rest);
             return Ok(());
         }
         let is_absent = range.is_empty() || range.start < slot.after;

@@ -176,7 +176,7 @@ spec:
     check(
         "a:\n    b:\n    - x",
         &[("/a/b/-", Some(json!({"k": {"l": 1}}))), ("/a/c", Some(json!([{"d": "e\nf\n"}])))],
-        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: |\n          e\n          f",
+        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: \"e\\nf\\n\"",
     );
 }
 

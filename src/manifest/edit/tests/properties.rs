@@ -251,7 +251,9 @@ proptest! {
             let mut places = places.iter().copied().skip(1);
             mutate(&mut wanted, &mut places, &new);
         }
-        let edited = edit(&source, &[(&before[changed], wanted.clone())]).unwrap();
+        let edited = edit(&source, &[(&before[changed], wanted.clone())]);
+        prop_assert!(edited.is_ok(), "{:?}\n{}\n=>{}", edited, text, wanted);
+        let edited = edited.unwrap();
         let after = documents(&Arc::new(Source::new("f", edited.text.clone())));
         for (at, document) in after.iter().enumerate() {
             let expected = if at == changed { super::super::normal(wanted.clone()) } else { before[at].value().clone() };
