@@ -16,7 +16,7 @@ use crate::model::object::Object;
 use crate::model::review::Review;
 use crate::model::value::{NumberMode, Value};
 use crate::policy::engine::rego::builtins::go_yaml;
-use crate::policy::evaluate::{EvalContext, Expands, created};
+use crate::policy::evaluate::{EvalContext, Expands, ReviewFailure, created};
 use crate::policy::expansion::Referents;
 use crate::policy::snapshot::BuildOptions;
 
@@ -65,7 +65,10 @@ pub fn expand(bundle: &Bundle, workloads: bool) -> Result<Expanded, Diagnostic> 
         let namespace = bundle.snapshot.namespace(one.object.namespace()).cloned();
         let expansion = created(&bundle.snapshot, &Review::of_object(&one.object, namespace), &context);
         let expansion = expansion.map_err(|failure| {
-            let message = format!("error expanding resource {}: {failure}", one.object.name());
+            let message = match failure {
+                ReviewFailure::Expansion(cause) => format!("error expanding resource {}: {cause}", one.object.name()),
+                other => other.to_string(),
+            };
             Diagnostic::at(&one.document, &one.document.location(), message)
         })?;
         expanded.resultants.extend(expansion.resultants.into_iter().map(|resultant| resultant.object));
