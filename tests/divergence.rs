@@ -1,4 +1,5 @@
-//! Every known difference from Gatekeeper, pinned, with its direction. None lets through what Gatekeeper refuses.
+//! Every known difference from Gatekeeper, pinned, with its direction. None lets through what Gatekeeper refuses. Those in
+//! expansion are in `it/expansion_templates/differences.rs`.
 
 use admit::model::api::{Process, RegoVersion};
 use admit::model::object::Object;

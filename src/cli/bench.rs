@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::print;
+use crate::policy::snapshot::BuildOptions;
 use crate::workbench::bench::report::{self, Format};
 use crate::workbench::bench::{self, Baseline, BenchError, Measurement, Options, Threshold};
 use crate::workbench::diagnostic::Diagnostic;
@@ -62,6 +64,8 @@ pub(super) struct BenchArguments {
     min_threshold: Duration,
     #[command(flatten)]
     rego_engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,7 +89,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
         return inventory(arguments);
     }
     let baseline = arguments.compare.as_deref().map(load_baseline).transpose()?;
-    let measurement = bench::run(&arguments.filenames, options(arguments)).map_err(|error| {
+    let measurement = bench::run(&arguments.filenames, options(arguments)?).map_err(|error| {
         if let BenchError::Input(problems) = &error {
             show(problems);
         }
@@ -113,7 +117,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
 }
 
 fn inventory(arguments: &BenchArguments) -> Result<ExitCode> {
-    let memory = bench::inventory(&arguments.filenames, arguments.rego_engine.build_options());
+    let memory = bench::inventory(&arguments.filenames, build_options(arguments)?);
     let memory = memory.map_err(|error| {
         if let BenchError::Input(problems) = &error {
             show(problems);
@@ -150,14 +154,18 @@ fn check(arguments: &BenchArguments) -> Result<()> {
     Ok(())
 }
 
-fn options(arguments: &BenchArguments) -> Options {
-    Options {
+fn build_options(arguments: &BenchArguments) -> Result<BuildOptions> {
+    arguments.external_data.apply(arguments.rego_engine.build_options())
+}
+
+fn options(arguments: &BenchArguments) -> Result<Options> {
+    Ok(Options {
         iterations: arguments.iterations,
         warmup: arguments.warmup,
         concurrency: arguments.concurrency,
         stats: arguments.stats,
-        build: arguments.rego_engine.build_options(),
-    }
+        build: build_options(arguments)?,
+    })
 }
 
 /// Before anything is measured: nobody wants to wait for a mistyped name.

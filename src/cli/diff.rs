@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::print;
+use crate::policy::snapshot::BuildOptions;
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::diff::{self, Difference};
 
@@ -32,6 +34,8 @@ pub(super) struct DiffArguments {
     output: Output,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,7 +47,8 @@ enum Output {
 
 /// Runs the command.
 pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode> {
-    let difference = compare(arguments).map_err(|problems| match problems {
+    let options = arguments.external_data.apply(arguments.engine.build_options())?;
+    let difference = compare(arguments, options).map_err(|problems| match problems {
         Problems::Input(diagnostics) => {
             for diagnostic in &diagnostics {
                 anstream::eprintln!("error: {diagnostic}");
@@ -67,8 +72,7 @@ enum Problems {
     Judging(String),
 }
 
-fn compare(arguments: &DiffArguments) -> Result<Difference, Problems> {
-    let options = arguments.engine.build_options();
+fn compare(arguments: &DiffArguments, options: BuildOptions) -> Result<Difference, Problems> {
     let objects = diff::read(&arguments.filenames).map_err(Problems::Input)?;
     let (old, new) = (diff::side(&arguments.old, &objects, options), diff::side(&arguments.new, &objects, options));
     let (old, new) = match (old, new) {

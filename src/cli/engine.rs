@@ -36,7 +36,8 @@ impl EngineArguments {
     /// How to build policies.
     pub(super) fn build_options(&self) -> BuildOptions {
         let (engine, access) = (self.engine(), self.access());
-        BuildOptions { compile: CompileOptions { engine, access, ..CompileOptions::default() } }
+        let compile = CompileOptions { engine, access, ..CompileOptions::default() };
+        BuildOptions { compile, ..BuildOptions::default() }
     }
 
     pub(super) fn engine(&self) -> RegoEngine {

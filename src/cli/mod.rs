@@ -10,7 +10,9 @@ mod demo;
 mod diff;
 mod doctor;
 mod engine;
+mod expand;
 mod explain;
+mod external_data;
 mod files;
 mod git;
 mod go_flags;
@@ -23,6 +25,7 @@ mod policy;
 mod quality;
 mod rego;
 mod serve;
+mod stdin;
 mod test;
 mod verify;
 mod watch;
@@ -58,6 +61,8 @@ enum Command {
     Diff(diff::DiffArguments),
     /// Look for what makes the admission webhooks of a cluster dangerous, and say what mends it
     Doctor(doctor::DoctorArguments),
+    /// Print what workloads would create, as ExpansionTemplates say (the flags of `gator expand`)
+    Expand(expand::ExpandArguments),
     /// Explain what policy lint looks for
     Explain(explain::ExplainArguments),
     /// Judge manifests, and show the line that breaks a policy
@@ -114,6 +119,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Expand(arguments) => expand::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),

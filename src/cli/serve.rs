@@ -1,5 +1,6 @@
 //! `admit serve`: the webhook. Flags are Gatekeeper's wherever it has one.
 
+mod external_data;
 #[cfg(test)]
 mod flag_tests;
 mod foreign_flags;
@@ -15,6 +16,7 @@ use clap::Args;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::external_data::ExternalDataArguments;
 use self::foreign_flags::ForeignFlags;
 use self::reporting::{LogArguments, ReportArguments};
 use self::traces::TraceArguments;
@@ -77,6 +79,9 @@ pub(super) struct ServeArguments {
     /// Allow policies to read data.inventory
     #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, value_parser = parse_bool, action = clap::ArgAction::Set)]
     enable_referential_rules: bool,
+    /// Judge what an object would create with it, as ExpansionTemplates say; when false, they are ignored
+    #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, value_parser = parse_bool, action = clap::ArgAction::Set)]
+    enable_generator_resource_expansion: bool,
     /// Keep whole objects in data.inventory, instead of the fields that policies read. Takes several times the memory;
     /// no kind has to be listed again when a new policy reads more of it. Objects from files are always kept whole
     #[arg(long, help_heading = "Policies", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = clap::ArgAction::Set)]
@@ -88,8 +93,9 @@ pub(super) struct ServeArguments {
     /// files are taken up without a restart
     #[arg(long, help_heading = "Policies", value_name = "PATH", conflicts_with = "kubeconfig")]
     policies: Vec<PathBuf>,
-    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status; may be given several times
-    /// or as a list. All of these when not given. Gatekeeper's other operations are taken, and have no effect
+    /// What this process does in the cluster: webhook, generate (CRDs of constraints), status, mutation-webhook,
+    /// mutation-status, mutation-controller (knows mutators without serving them); may be given several times or as a list.
+    /// All of these when not given. Gatekeeper's operation audit is taken, and has no effect
     #[arg(long, help_heading = "Process", value_name = "OPERATION", value_delimiter = ',')]
     operation: Vec<Operation>,
     /// Name of this process in statuses
@@ -108,6 +114,8 @@ pub(super) struct ServeArguments {
     webhook: WebhookArguments,
     #[command(flatten, next_help_heading = "Policies")]
     engine: EngineArguments,
+    #[command(flatten, next_help_heading = "Policies")]
+    external_data: ExternalDataArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
     reports: ReportArguments,
     #[command(flatten, next_help_heading = "What is told of requests")]
@@ -154,7 +162,7 @@ fn warn_of_what_is_not_there(arguments: &ServeArguments) {
     let operations = Operations::new(&arguments.operation);
     let without_effect = operations.names_without_effect();
     if !without_effect.is_empty() {
-        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit and no mutation");
+        warn!(operations = without_effect.join(", "), "operations without effect: there is no audit");
     }
 }
 
@@ -178,11 +186,14 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
         tls_min_version: arguments.tls_min_version,
         client_certificates: arguments.certificates.clients(),
         serving_threads: threads.unwrap_or_else(processors),
+        provider_cache_lifetime: arguments.external_data.external_data_provider_response_cache_ttl,
         evaluation_limit: Duration::from_millis(arguments.evaluation_timeout),
+        expands_generators: arguments.enable_generator_resource_expansion,
         max_request_bytes: arguments.max_request_bytes,
         shutdown_delay: Duration::from_secs(arguments.shutdown_delay),
         webhook_rules: arguments.certificates.webhook_rules(),
         reports: arguments.reports.options(),
+        mutation: arguments.reports.mutation(),
         operations: Operations::new(&arguments.operation),
         build: build_options(arguments),
         keeps_whole_objects: arguments.inventory_keep_whole_objects,
@@ -198,6 +209,9 @@ fn options(arguments: &ServeArguments) -> ServeOptions {
 fn build_options(arguments: &ServeArguments) -> BuildOptions {
     let mut options = arguments.engine.build_options();
     options.compile.referential_rules = arguments.enable_referential_rules;
+    if !arguments.external_data.enable_external_data {
+        options.compile.access.disable_external_data();
+    }
     options
 }
 

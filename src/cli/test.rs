@@ -1,6 +1,6 @@
 //! `admit test`: the webhook's verdict on files.
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,9 +8,10 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::packs::PackArguments;
-use super::print;
 use super::watch::WatchArguments;
+use super::{print, stdin};
 use crate::workbench::report::{self, Format};
 use crate::workbench::{bundle, judge};
 
@@ -33,8 +34,8 @@ pub(super) struct TestArguments {
     /// Print only what would be denied
     #[arg(long)]
     deny_only: bool,
-    /// Judge what workloads would create, too: a Deployment's Pods, a CronJob's Jobs and their Pods, and those of every
-    /// resource that holds a pod template
+    /// Judge what workloads would create, too, where no ExpansionTemplate applies: a Deployment's Pods, a CronJob's Jobs and
+    /// their Pods, and those of every resource that holds a pod template
     #[arg(long)]
     expand: bool,
     /// The same as `--print`
@@ -44,6 +45,8 @@ pub(super) struct TestArguments {
     watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,9 +59,10 @@ enum Output {
 /// Runs the command.
 pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
-    let mut stdin = std::io::stdin();
-    let is_piped = !stdin.is_terminal() && (arguments.filenames.is_empty() || has_content(&stdin));
-    let input = is_piped.then_some(&mut stdin as &mut dyn Read);
+    let options = arguments.external_data.apply(options)?;
+    let mut input = std::io::stdin();
+    let is_read = stdin::is_read_beside(&arguments.filenames);
+    let input = is_read.then_some(&mut input as &mut dyn Read);
     let packs = arguments.packs.documents();
     let of_packs = packs.len();
     let (bundle, diagnostics) = bundle::load_beside(packs, &arguments.filenames, input, options);
@@ -97,19 +101,4 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     print(&report::render(format, &judgements))?;
     let is_denied = judgements.iter().any(judge::Judgement::is_denial);
     Ok(if is_denied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// CI runners leave stdin open to nothing: only a pipe or a file is read beside named files, as Gatekeeper's tool does.
-#[cfg(unix)]
-fn has_content(stdin: &std::io::Stdin) -> bool {
-    use std::os::fd::AsFd;
-    use std::os::unix::fs::FileTypeExt;
-    let file = stdin.as_fd().try_clone_to_owned().map(std::fs::File::from);
-    let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
-    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_file())
-}
-
-#[cfg(not(unix))]
-fn has_content(_: &std::io::Stdin) -> bool {
-    true
 }

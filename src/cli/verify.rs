@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::print;
 use super::quality::QualityArguments;
 use super::watch::WatchArguments;
@@ -48,6 +49,8 @@ pub(super) struct VerifyArguments {
     watch: WatchArguments,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -60,7 +63,7 @@ enum Output {
 /// Runs the command.
 pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
     let mut options = arguments.watch.apply(arguments.engine.build_options(), arguments.verbose)?;
-    options = arguments.quality.apply(options)?;
+    options = arguments.quality.apply(arguments.external_data.apply(options)?)?;
     if arguments.cross_check {
         options.compile.engine = RegoEngine::Both;
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::packs::PackArguments;
 use super::print;
 use crate::model::api::EnforcementPoint;
@@ -43,6 +44,8 @@ pub(super) struct WhyArguments {
     output: Output,
     #[command(flatten)]
     engine: EngineArguments,
+    #[command(flatten)]
+    external_data: ExternalDataArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,7 +75,7 @@ enum Output {
 
 /// Runs the command.
 pub(super) fn run(arguments: &WhyArguments) -> Result<ExitCode> {
-    let mut options = arguments.engine.build_options();
+    let mut options = arguments.external_data.apply(arguments.engine.build_options())?;
     if options.compile.engine != RegoEngine::Own {
         anyhow::bail!("only admit's own evaluator tells which rules fired; leave out `--rego-engine regorus`");
     }

@@ -53,7 +53,8 @@ fn of_segment(source: &Source, segment: &Segment<'_>, word: &str) -> Vec<Comment
     if found.is_empty() {
         return Vec::new();
     }
-    let trees: Vec<SpanTree> = yaml::read(segment).unwrap_or_default().into_iter().map(|(_, spans)| spans).collect();
+    let trees: Vec<SpanTree> =
+        yaml::read(segment, true).unwrap_or_default().into_iter().filter_map(|parsed| parsed.places).collect();
     let comment = |(text, start): (String, Position)| {
         let columns = source.line(start.line).map_or(0, |line| line.chars().count());
         let end = Position { column: u32::try_from(columns).unwrap_or(u32::MAX).saturating_add(1), ..start };

@@ -45,9 +45,9 @@ pub struct Located {
 }
 
 impl Document {
-    pub(super) fn new(source: Arc<Source>, value: Value, spans: Spans) -> Self {
-        let position = spans.tree(&source).follow(&[]).map_or(Position::START, |step| step.node.span.start);
-        let repeats_keys = spans.tree(&source).repeats_keys();
+    /// With where it begins, and whether it repeats keys.
+    pub(super) fn new(source: Arc<Source>, known: (Position, bool), value: Value, spans: Spans) -> Self {
+        let (position, repeats_keys) = known;
         Self { source, position, value: Arc::new(value), spans, repeats_keys, origin: None }
     }
 
@@ -159,7 +159,11 @@ impl Document {
     }
 
     pub(super) fn with_part(&self, value: Value, path: &[Segment]) -> Option<Self> {
-        let part = Self::new(Arc::clone(&self.source), value, self.spans.below(path, &self.source)?);
+        let spans = self.spans.below(path, &self.source)?;
+        let tree = spans.tree(&self.source);
+        let position = tree.follow(&[]).map_or(Position::START, |step| step.node.span.start);
+        let known = (position, tree.repeats_keys());
+        let part = Self::new(Arc::clone(&self.source), known, value, spans);
         Some(Self { origin: self.origin.clone(), ..part })
     }
 

@@ -4,22 +4,19 @@
 //! Several values may follow each other, as `kubectl` reads them. Characters that are no JSON are an error here; the
 //! caller then tries YAML.
 
-use serde_json::Value;
-
 use super::error::Fault;
 use super::scalar::{float_number, shorten};
 use super::source::{Position, Span};
-use super::span_tree::SpanTree;
-use super::tree::{Next, ScalarPart, Tree};
+use super::tree::{Next, Parsed, ScalarPart, Tree};
 use crate::model::value::yaml_scalar::Scalar;
 
 /// The values of a text whose first character stands at `start`.
-pub(super) fn read(text: &str, start: Position) -> Result<Vec<(Value, SpanTree)>, Fault> {
-    let mut reader = Reader { text, offset: 0, mark: (0, start), tree: Tree::new(text.len()) };
+pub(super) fn read(text: &str, start: Position, keeps_places: bool) -> Result<Vec<Parsed>, Fault> {
+    let mut reader = Reader { text, offset: 0, mark: (0, start), tree: Tree::new(text.len(), keeps_places) };
     let mut documents = Vec::new();
     while !reader.at_end() {
         reader.document()?;
-        let tree = std::mem::replace(&mut reader.tree, Tree::new(text.len()));
+        let tree = std::mem::replace(&mut reader.tree, Tree::new(text.len(), keeps_places));
         // Nothing that JSON can say is noted as a fault and read on.
         documents.extend(tree.finish().unwrap_or_default());
     }
@@ -114,7 +111,7 @@ impl<'s> Reader<'s> {
         let rest = self.rest();
         let text = rest.get(..rest.find(|character| !is_part(character)).unwrap_or(rest.len())).unwrap_or_default();
         // serde_json knows the grammar of a number and its limits; what counts as an integer is our own rule.
-        let Ok(Value::Number(number)) = serde_json::from_str(text) else {
+        let Ok(serde_json::Value::Number(number)) = serde_json::from_str(text) else {
             return Err(self.fault(&format!("`{}` is not a JSON number", shorten(text))));
         };
         self.offset += text.len();

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::document::Document;
 use super::error::{Fault, ManifestError};
 use super::source::{Position, Source};
-use super::span_tree::SpanTree;
 use super::spans::Spans;
 use super::split::{Segment, split};
+use super::tree::Parsed;
 use super::{json, yaml};
 
 /// All documents of a YAML or JSON text, in order, and everything that is wrong with the others.
@@ -17,12 +15,27 @@ use super::{json, yaml};
 /// Documents without content are skipped, so an empty text has no documents and no errors. A broken document does not
 /// hide its neighbours. `List` objects are documents like any other here; see [`super::flatten`].
 pub fn parse(source: &Arc<Source>) -> (Vec<Document>, Vec<ManifestError>) {
+    parse_keeping(source, |_| true)
+}
+
+/// The same for documents of which nobody may ever ask where their parts stand: that is found out again then. Of what may
+/// be a list, the places of its items are needed.
+pub(super) fn parse_values(source: &Arc<Source>) -> (Vec<Document>, Vec<ManifestError>) {
+    parse_keeping(source, |segment| segment.text.contains("List"))
+}
+
+fn parse_keeping(
+    source: &Arc<Source>,
+    keeps_places: impl Fn(&Segment<'_>) -> bool,
+) -> (Vec<Document>, Vec<ManifestError>) {
     let (mut documents, mut errors) = (Vec::new(), Vec::new());
     for segment in split(source.text()) {
-        match read_segment(&segment, source) {
-            Ok(values) => {
-                documents.extend(values.into_iter().enumerate().map(|(index, (value, tree))| {
-                    Document::new(Arc::clone(source), value, Spans::new(&segment, index, tree))
+        match read_segment(&segment, source, keeps_places(&segment)) {
+            Ok(parsed) => {
+                documents.extend(parsed.into_iter().enumerate().map(|(index, parsed)| {
+                    let Parsed { value, position, repeats_keys, places } = parsed;
+                    let spans = Spans::new(&segment, index, places);
+                    Document::new(Arc::clone(source), (position, repeats_keys), value, spans)
                 }));
             }
             Err(faults) => errors.extend(faults.into_iter().map(|fault| fault.in_source(source))),
@@ -32,22 +45,26 @@ pub fn parse(source: &Arc<Source>) -> (Vec<Document>, Vec<ManifestError>) {
 }
 
 /// JSON if it can be, else YAML, as `kubectl` decides; when it is neither, the errors of what it was meant to be.
-pub(super) fn read_segment(segment: &Segment<'_>, source: &Source) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
+pub(super) fn read_segment(
+    segment: &Segment<'_>,
+    source: &Source,
+    keeps_places: bool,
+) -> Result<Vec<Parsed>, Vec<Fault>> {
     let (body, skipped) = segment.body();
     if body.trim().is_empty() {
         return Ok(Vec::new());
     }
     if !body.trim_start().starts_with(['{', '[']) {
-        return yaml::read(segment);
+        return yaml::read(segment, keeps_places);
     }
     let start = Position { line: segment.lines_above.saturating_add(1), column: 1 };
     let start = start.after(segment.text.get(..skipped).unwrap_or_default());
-    match json::read(body, start) {
+    match json::read(body, start, keeps_places) {
         Ok(values) => Ok(values),
         Err(fault) if source.name().ends_with(".json") || looks_like_json(body) => {
-            yaml::read(segment).map_err(|_| vec![fault])
+            yaml::read(segment, keeps_places).map_err(|_| vec![fault])
         }
-        Err(_) => yaml::read(segment),
+        Err(_) => yaml::read(segment, keeps_places),
     }
 }
 
@@ -60,10 +77,11 @@ fn looks_like_json(text: &str) -> bool {
 mod tests {
     use std::thread;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::manifest::ManifestError;
+    use crate::model::object::FieldPath;
 
     fn run(name: &str, text: &str) -> (Vec<Document>, Vec<ManifestError>) {
         parse(&Arc::new(Source::new(name, text.to_owned())))
@@ -103,6 +121,33 @@ mod tests {
             &[],
             &["f:1:9: a JSON string ends on its line, found a line end or control character in it"],
         );
+    }
+
+    #[test]
+    fn places_that_are_not_kept_are_found_again() {
+        for text in [
+            "a: &a {b: [1, 2]}\nc: *a\n---\n# c\n\nd: |\n  x\n",
+            "a: 1\nb: {c: 1, c: 2}\na: 2",
+            "a: &a {b: 1}\nc:\n  <<: *a\n  b: 2",
+            "a: &a {b: 1}\nc:\n  !!merge \"\\x3c<\": *a\n",
+            "{\"a\": 1, \"a\": [2]} {\"b\": null}",
+            "kind: List\nitems: [{a: 1}, {a: 2}]",
+            "a: &a [*a]",
+            "a: 1\n---\nb: \"x",
+        ] {
+            let source = Arc::new(Source::new("f", text.to_owned()));
+            let ((documents, errors), (values, mistakes)) = (parse(&source), parse_values(&source));
+            assert_eq!(errors, mistakes, "{text:?}");
+            assert_eq!(documents.len(), values.len(), "{text:?}");
+            for (one, other) in documents.iter().zip(&values) {
+                assert_eq!((one.value(), one.position()), (other.value(), other.position()), "{text:?}");
+                assert_eq!(one.repeats_keys(), other.repeats_keys(), "{text:?}");
+                assert_eq!(one.repeated_keys(), other.repeated_keys(), "{text:?}");
+                for path in ["a", "b", "c", "d", "items"].map(|key| FieldPath::root().key(key)) {
+                    assert_eq!(one.locate(&path), other.locate(&path), "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]

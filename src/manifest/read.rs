@@ -10,7 +10,7 @@ use super::discover::{Input, discover_with, shown, unreadable};
 use super::document::Document;
 use super::error::ManifestError;
 use super::list::flatten;
-use super::parse::parse;
+use super::parse::{parse, parse_values};
 use super::read_options::ReadOptions;
 use super::source::{Position, Source, Span};
 
@@ -143,7 +143,7 @@ pub fn read_named(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Vec<ManifestErr
 }
 
 fn read_source(source: &Arc<Source>, documents: &mut Vec<Document>, errors: &mut Vec<ManifestError>) {
-    let (parsed, mut problems) = parse(source);
+    let (parsed, mut problems) = parse_values(source);
     errors.append(&mut problems);
     for document in parsed {
         let (mut parts, mut problems) = flatten(document);

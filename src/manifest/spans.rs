@@ -35,10 +35,11 @@ struct Written {
 
 impl Spans {
     /// Of the document of this number in a segment.
-    pub(super) fn new(segment: &split::Segment<'_>, index: usize, tree: SpanTree) -> Self {
+    pub(super) fn new(segment: &split::Segment<'_>, index: usize, tree: Option<SpanTree>) -> Self {
         let bytes = segment.start..segment.start + segment.text.len();
         let written = Written { bytes, lines_above: segment.lines_above, index, again: OnceLock::new() };
-        Self { written: Arc::new(written), path: Vec::new(), tree: tree.into() }
+        let known = tree.map(OnceLock::from).unwrap_or_default();
+        Self { written: Arc::new(written), path: Vec::new(), tree: known }
     }
 
     /// The places. The source is the one that the document was read from.
@@ -71,7 +72,6 @@ impl Written {
     fn read(&self, source: &Source) -> Option<SpanTree> {
         let text = source.text().get(self.bytes.clone())?;
         let segment = split::Segment { text, start: self.bytes.start, lines_above: self.lines_above };
-        let (_, spans) = read_segment(&segment, source).ok()?.into_iter().nth(self.index)?;
-        Some(spans)
+        read_segment(&segment, source, true).ok()?.into_iter().nth(self.index)?.places
     }
 }

@@ -27,12 +27,28 @@ const MAX_FAULTS: usize = 20;
 /// A document under construction.
 #[derive(Debug)]
 pub(super) struct Tree {
+    /// Empty when places are not wanted.
     nodes: Vec<Node>,
+    keeps_places: bool,
+    /// A key was met again in its mapping; known without places only.
+    repeats_keys: bool,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Part>,
     root: Option<Part>,
     copies_left: usize,
     faults: Vec<Fault>,
+}
+
+/// A document that was put together.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) value: Value,
+    /// Where it begins.
+    pub(super) position: Position,
+    /// Whether some key stands twice in one mapping.
+    pub(super) repeats_keys: bool,
+    /// If they were wanted.
+    pub(super) places: Option<SpanTree>,
 }
 
 /// A scalar as a reader meets it.
@@ -92,10 +108,12 @@ pub(super) enum Next {
 }
 
 impl Tree {
-    /// An empty document whose text has so many bytes.
-    pub(super) fn new(text_length: usize) -> Self {
+    /// An empty document whose text has so many bytes. Without places, its text must merge nothing.
+    pub(super) fn new(text_length: usize, keeps_places: bool) -> Self {
         Self {
             nodes: Vec::new(),
+            keeps_places,
+            repeats_keys: false,
             frames: Vec::new(),
             anchors: HashMap::new(),
             root: None,
@@ -104,13 +122,15 @@ impl Tree {
         }
     }
 
-    /// The document's value and spans, `None` when it has no content, or everything that is wrong with it.
-    pub(super) fn finish(self) -> Result<Option<(Value, SpanTree)>, Vec<Fault>> {
+    /// The document, `None` when it has no content, or everything that is wrong with it.
+    pub(super) fn finish(self) -> Result<Option<Parsed>, Vec<Fault>> {
         if !self.faults.is_empty() {
             return Err(self.faults);
         }
-        let content = self.root.filter(|root| !root.value.is_null());
-        Ok(content.map(|root| (root.value, SpanTree::new(self.nodes, root.node))))
+        let Some(root) = self.root.filter(|root| !root.value.is_null()) else { return Ok(None) };
+        let places = self.keeps_places.then(|| SpanTree::new(self.nodes, root.node));
+        let repeats_keys = places.as_ref().map_or(self.repeats_keys, SpanTree::repeats_keys);
+        Ok(Some(Parsed { value: root.value, position: root.span.start, repeats_keys, places }))
     }
 
     /// The faults so far, when the rest of the document is given up.
@@ -216,12 +236,16 @@ impl Tree {
         match &mut frame.collection {
             Collection::Sequence { items, nodes } => {
                 items.push(part.value);
-                nodes.push(part.node);
+                if self.keeps_places {
+                    nodes.push(part.node);
+                }
             }
             Collection::Mapping { map, entries, key } => match key.take() {
                 Some(Key::Name(name, key_span)) => {
-                    entries.push(Entry { key: name.as_str().into(), key_span, value: part.node, is_merged: false });
-                    map.insert(name, part.value);
+                    if self.keeps_places {
+                        entries.push(Entry { key: name.as_str().into(), key_span, value: part.node, is_merged: false });
+                    }
+                    self.repeats_keys |= map.insert(name, part.value).is_some();
                 }
                 Some(Key::Merge) | None => return self.merge(part),
             },
@@ -312,6 +336,9 @@ impl Tree {
     }
 
     fn add_node(&mut self, span: Span, content: Content) -> Result<NodeId, Fault> {
+        if !self.keeps_places {
+            return Ok(0);
+        }
         let id = NodeId::try_from(self.nodes.len())
             .map_err(|_| Fault::new(span, "the document has over 4 billion values"))?;
         self.nodes.push(Node { span, content });

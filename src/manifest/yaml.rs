@@ -4,35 +4,34 @@
 
 use std::borrow::Cow;
 
-use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, StructureStyle};
-use serde_json::Value;
-
 use super::error::Fault;
 use super::scalar::resolve_tagged;
 use super::source::{Position, Span};
-use super::span_tree::SpanTree;
 use super::split::Segment;
-use super::tree::{MAX_DEPTH, Next, ScalarPart, Tree};
+use super::tree::{MAX_DEPTH, Next, Parsed, ScalarPart, Tree};
 use super::yaml_error::explain;
 use super::yaml_quotes::{Indented, indent};
 use crate::model::value::yaml_scalar::{Scalar, resolve_plain};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, StructureStyle};
 
 /// The documents of a segment that have content: mostly one, or what is wrong.
-pub(super) fn read(segment: &Segment<'_>) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
+pub(super) fn read(segment: &Segment<'_>, keeps_places: bool) -> Result<Vec<Parsed>, Vec<Fault>> {
+    // What merges is looked for where it stands.
+    let keeps_places = keeps_places || segment.text.contains("<<") || segment.text.contains("merge");
     if let Some(fault) = control_character(segment) {
         return Err(vec![fault]);
     }
     // Only what the parser refuses is worth a look for what it refuses and `kubectl` does not.
-    read_indented(segment, &Indented::default()).or_else(|faults| {
+    read_indented(segment, &Indented::default(), keeps_places).or_else(|faults| {
         let indented = indent(segment.text).ok_or(faults)?;
-        read_indented(&Segment { text: &indented.text, ..*segment }, &indented)
+        read_indented(&Segment { text: &indented.text, ..*segment }, &indented, keeps_places)
     })
 }
 
 /// Reads a segment whose lines may have moved to the right.
-fn read_indented(segment: &Segment<'_>, indented: &Indented) -> Result<Vec<(Value, SpanTree)>, Vec<Fault>> {
-    let tree = Tree::new(segment.text.len());
-    let mut reader = Reader { segment, indented, tree, handled: 0, documents: Vec::new() };
+fn read_indented(segment: &Segment<'_>, indented: &Indented, keeps_places: bool) -> Result<Vec<Parsed>, Vec<Fault>> {
+    let tree = Tree::new(segment.text.len(), keeps_places);
+    let mut reader = Reader { segment, indented, keeps_places, tree, handled: 0, documents: Vec::new() };
     for event in Parser::new_from_str_with_options(segment.text, options()) {
         let outcome = match event {
             Ok((event, span)) => reader.event(event, &span),
@@ -51,16 +50,18 @@ fn read_indented(segment: &Segment<'_>, indented: &Indented) -> Result<Vec<(Valu
 struct Reader<'s> {
     segment: &'s Segment<'s>,
     indented: &'s Indented,
+    keeps_places: bool,
     tree: Tree,
     /// Bytes of the segment that the events so far account for.
     handled: usize,
-    documents: Vec<(Value, SpanTree)>,
+    documents: Vec<Parsed>,
 }
 
 impl<'s> Reader<'s> {
     fn event(&mut self, event: Event<'s>, span: &granit_parser::Span) -> Result<(), Vec<Fault>> {
         if matches!(event, Event::DocumentEnd) {
-            let finished = std::mem::replace(&mut self.tree, Tree::new(self.segment.text.len())).finish()?;
+            let finished =
+                std::mem::replace(&mut self.tree, Tree::new(self.segment.text.len(), self.keeps_places)).finish()?;
             self.documents.extend(finished);
             return Ok(());
         }

@@ -7,8 +7,9 @@ pub mod engine;
 pub mod evaluate;
 pub mod exclusion;
 pub mod expansion;
-pub mod external_data;
 pub mod inventory;
 pub mod matching;
 pub mod mutation;
 pub mod snapshot;
+
+pub use engine::external_data;

@@ -12,6 +12,7 @@ mod address;
 mod admission_events;
 mod certificates;
 mod cluster;
+mod counts;
 mod doctor;
 mod health;
 pub mod loopback;
@@ -20,6 +21,7 @@ mod operations;
 mod outbound;
 pub mod telemetry;
 mod tls_check;
+mod turn;
 mod webhook;
 mod webhook_rules;
 mod writer;
@@ -33,7 +35,6 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use crate::policy::external_data::NoExternalData;
 use crate::policy::snapshot::{BuildOptions, Change, SnapshotHandle, Store};
 use certificates::CertificateFiles;
 use telemetry::metrics::Metrics;
@@ -47,7 +48,7 @@ pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
 pub use outbound::{OciError, PulledFile, pull};
 pub use telemetry::traces::{TraceError, TraceOptions};
-pub use webhook::{ExemptNamespaces, ReportOptions, TlsVersion};
+pub use webhook::{ExemptNamespaces, MutationOptions, ReportOptions, TlsVersion};
 
 /// How the process serves; one field a flag.
 #[derive(Clone, Debug)]
@@ -66,8 +67,12 @@ pub struct ServeOptions {
     pub client_certificates: Option<ClientCertificates>,
     /// `--max-serving-threads`, resolved to a number.
     pub serving_threads: usize,
+    /// `--external-data-provider-response-cache-ttl`.
+    pub provider_cache_lifetime: Duration,
     /// `--evaluation-timeout`.
     pub evaluation_limit: Duration,
+    /// `--enable-generator-resource-expansion`.
+    pub expands_generators: bool,
     /// `--max-request-bytes`.
     pub max_request_bytes: usize,
     /// `--shutdown-delay`.
@@ -76,6 +81,8 @@ pub struct ServeOptions {
     pub webhook_rules: WebhookRules,
     /// What is told of requests.
     pub reports: ReportOptions,
+    /// What is told of mutations.
+    pub mutation: MutationOptions,
     /// `--operation`.
     pub operations: Operations,
     /// What policies may use.
@@ -204,6 +211,13 @@ pub async fn run(
     info!(webhook = addresses.webhook.map(tracing::field::display), health = %addresses.health, metrics = %addresses.metrics, "listening");
 
     let mut tasks = tokio::task::JoinSet::new();
+    let lifetime = options.provider_cache_lifetime;
+    let external_data = outbound::ProviderClient::new(certificates.clone(), lifetime, metrics.providers().clone());
+    let (cleaned, watched) = (external_data.clone(), snapshots.clone());
+    tasks.spawn(async move {
+        cleaned.clean(watched).await;
+        "cleaning of external data"
+    });
     let (event_sender, admission_events) = admission_events::queue();
     let (mut released, mut events) = (None, None);
     let (feed, namespaces, lists) = match source {
@@ -278,7 +292,6 @@ pub async fn run(
     let (stop_sender, stop) = watch::channel(false);
     let mut serving = match listener {
         Some(listener) => {
-            let external_data = Arc::new(NoExternalData);
             let reporter = webhook::Reporter::new(options.reports, metrics.clone(), events);
             let (policies, traces) = (webhook::Policies { snapshots, are_known, external_data }, traces.clone());
             let webhook =

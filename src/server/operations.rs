@@ -15,11 +15,11 @@ pub enum Operation {
     Generate,
     /// Loads mutators without serving them.
     MutationController,
-    /// Says of mutators what became of them.
+    /// Says of mutators what became of them in all processes.
     MutationStatus,
     /// Serves mutation.
     MutationWebhook,
-    /// Says of templates and constraints what became of them.
+    /// Says of templates, constraints and the rest what became of them in all processes.
     Status,
     /// Serves validation.
     Webhook,
@@ -90,6 +90,12 @@ impl Operations {
         self.has(Operation::Webhook) || self.has(Operation::MutationWebhook)
     }
 
+    /// Whether the process has to do with mutators. As in Gatekeeper, any of the three operations loads them.
+    pub fn load_mutators(&self) -> bool {
+        use Operation::{MutationController, MutationStatus, MutationWebhook};
+        [MutationController, MutationStatus, MutationWebhook].iter().any(|one| self.has(*one))
+    }
+
     /// Those that admit has no function for.
     pub fn names_without_effect(&self) -> Vec<&'static str> {
         let has_effect = |one: &Operation| Self::default().has(*one);
@@ -104,7 +110,7 @@ impl Operations {
 
 impl Default for Operations {
     fn default() -> Self {
-        Self([Operation::Generate, Operation::Status, Operation::Webhook].into())
+        Self(Operation::ALL.into_iter().filter(|one| *one != Operation::Audit).collect())
     }
 }
 
@@ -130,6 +136,8 @@ mod tests {
     fn names_are_sorted_and_said_once() {
         let given = ["webhook", "audit", "webhook"].map(|name| name.parse().unwrap());
         assert_eq!(Operations::new(&given).names(), ["audit", "webhook"]);
-        assert_eq!(Operations::new(&[]).names(), ["generate", "status", "webhook"]);
+        let all = ["generate", "mutation-controller", "mutation-status", "mutation-webhook", "status", "webhook"];
+        assert_eq!(Operations::new(&[]).names(), all);
+        assert_eq!(Operations::new(&given).names_without_effect(), ["audit"]);
     }
 }

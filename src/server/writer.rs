@@ -11,15 +11,17 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::FeedEvent;
-use super::telemetry::metrics::{ACTIONS, Metrics, State};
-use crate::model::api::{CONSTRAINTS_GROUP, Process};
+use super::counts::Counts;
+use super::telemetry::metrics::{Metrics, State};
+use crate::model::api::Process;
 use crate::model::object::{GroupVersionKind, Object};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, SnapshotHandle, Store, build};
 
 /// What became of the resources in the last build.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
-    /// Templates, constraints and Configs as they are, each with what is wrong with it.
+    /// Templates, constraints, Configs, mutators, ExpansionTemplates and Providers as they are, each with what is wrong with
+    /// it.
     pub(super) resources: Vec<ResourceState>,
     /// Whether everything that existed at start has been seen.
     pub(super) is_complete: bool,
@@ -44,6 +46,9 @@ pub(super) struct Writer {
     /// Who is asked for the whole list of a kind in the inventory; nobody where objects come from files.
     lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     errors: Vec<ResourceError>,
+    /// What the last build took.
+    seconds: f64,
+    counts: Counts,
     is_complete: bool,
 }
 
@@ -56,8 +61,8 @@ impl Writer {
         store: Store,
         lists: Option<mpsc::UnboundedSender<GroupVersionKind>>,
     ) -> Self {
-        let (errors, is_complete) = (Vec::new(), false);
-        Self { feed, snapshots, options, metrics, store, lists, errors, is_complete }
+        let (errors, seconds, counts, is_complete) = (Vec::new(), 0.0, Counts::default(), false);
+        Self { feed, snapshots, options, metrics, store, lists, errors, seconds, counts, is_complete }
     }
 
     /// Runs until the feed ends.
@@ -80,7 +85,7 @@ impl Writer {
             self.snapshots.publish(Arc::clone(&snapshot));
             if !snapshot.has_policies_of(&previous) || self.is_complete != reports.borrow().is_complete {
                 let report = self.report(&snapshot);
-                self.count(&report);
+                self.counts.count(&self.metrics, &report, self.seconds);
                 // The other ends may be gone: without a cluster nobody reads reports.
                 reports.send_replace(report);
             }
@@ -111,8 +116,9 @@ impl Writer {
             (snapshot, errors) = build(&mut self.store, &snapshot, self.options);
             self.metrics.synced(started.elapsed().as_secs_f64());
         }
+        self.seconds = started.elapsed().as_secs_f64();
         if !snapshot.has_policies_of(previous) {
-            self.log(&snapshot, previous, &errors, started.elapsed().as_secs_f64());
+            self.log(&snapshot, previous, &errors, self.seconds);
         }
         self.errors = errors;
         (self, snapshot)
@@ -169,21 +175,6 @@ impl Writer {
         }
     }
 
-    fn count(&self, report: &Report) {
-        let is_template = |state: &&ResourceState| state.object.gvk().kind == "ConstraintTemplate";
-        for status in [State::active, State::error] {
-            let of_status = |state: &&ResourceState| (status == State::error) != state.errors.is_empty();
-            let templates = report.resources.iter().filter(is_template).filter(of_status).count();
-            self.metrics.templates(status, templates);
-            for action in ACTIONS {
-                let of_action = |state: &&ResourceState| action_label(&state.object) == action;
-                let is_constraint = |state: &&ResourceState| state.object.gvk().group == CONSTRAINTS_GROUP;
-                let constraints = report.resources.iter().filter(is_constraint);
-                self.metrics.constraints(action, status, constraints.filter(of_status).filter(of_action).count());
-            }
-        }
-    }
-
     fn report(&self, snapshot: &Snapshot) -> Report {
         let state = |object: &Arc<Object>, is_in_force: bool| {
             let key = object.key();
@@ -199,12 +190,13 @@ impl Writer {
             .constraints()
             .map(|object| state(object, enforced.contains(&(object.gvk().kind.as_str(), object.name()))));
         let configs = self.store.configs().map(|object| state(object, false));
-        Report { resources: templates.chain(constraints).chain(configs).collect(), is_complete: self.is_complete }
+        // Of these, what nothing is wrong with is in force.
+        let others = self.store.mutators().chain(self.store.expansion_templates()).chain(self.store.providers());
+        let others = others.map(|object| {
+            let state = state(object, true);
+            ResourceState { is_in_force: state.errors.is_empty(), ..state }
+        });
+        let resources = templates.chain(constraints).chain(configs).chain(others).collect();
+        Report { resources, is_complete: self.is_complete }
     }
-}
-
-fn action_label(constraint: &Object) -> &'static str {
-    let written = constraint.field(&["spec", "enforcementAction"]).and_then(serde_json::Value::as_str);
-    let action = written.filter(|text| !text.is_empty()).unwrap_or("deny");
-    ACTIONS.into_iter().find(|known| *known == action).unwrap_or("unrecognized")
 }

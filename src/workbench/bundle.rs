@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use super::cores::on_all_cores;
 use super::diagnostic::Diagnostic;
 use crate::manifest::{self, Document, ReadOptions, Source, Unread};
-use crate::model::api::{CONFIG_GROUP, CONSTRAINTS_GROUP, MUTATIONS_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{
+    CONFIG_GROUP, CONSTRAINTS_GROUP, EXPANSION_GROUP, MUTATIONS_GROUP, PROVIDERS_GROUP, TEMPLATES_GROUP,
+};
 use crate::model::object::{FieldPath, GroupVersionKind, Object, ObjectKey};
 use crate::policy::snapshot::{BuildOptions, Change, ResourceError, Snapshot, Store, build};
 
@@ -128,12 +130,13 @@ pub fn read_texts(texts: &[(&str, &str)]) -> (Vec<BundledObject>, Vec<Diagnostic
     (objects, diagnostics)
 }
 
-/// What an object from a file means to a server: a policy, Config or Namespace is one, everything else is inventory.
+/// What an object from a file means to a server: a policy, mutator, ExpansionTemplate, Config or Namespace is one, everything
+/// else is inventory.
 pub fn feed_changes(object: &Object) -> Vec<Change> {
     if is_config(object.gvk()) {
         return vec![Change::Apply(object.clone())];
     }
-    let sync = (!is_policy(object.gvk())).then(|| Change::Sync(object.clone()));
+    let sync = (!is_policy(object.gvk()) && !is_around_policies(object.gvk())).then(|| Change::Sync(object.clone()));
     policy_change(object).into_iter().chain(sync).collect()
 }
 
@@ -157,11 +160,16 @@ pub fn read_objects(documents: Vec<Document>) -> (Vec<BundledObject>, Vec<Diagno
     (objects, diagnostics)
 }
 
-/// The change that a policy, a mutator or a Namespace makes; `None` for every other object.
+/// The change that a policy, what is around policies, or a Namespace makes; `None` for every other object.
 fn policy_change(object: &Object) -> Option<Change> {
     let gvk = object.gvk();
-    let is_kept = is_policy(gvk) || gvk.group == MUTATIONS_GROUP || object.is_namespace();
-    is_kept.then(|| Change::Apply(object.clone()))
+    let counts = is_policy(gvk) || is_around_policies(gvk) || object.is_namespace();
+    counts.then(|| Change::Apply(object.clone()))
+}
+
+/// Whether objects of this type say what policies get to see, or who answers them: mutators, ExpansionTemplates, Providers.
+pub(super) fn is_around_policies(gvk: &GroupVersionKind) -> bool {
+    matches!(gvk.group.as_str(), EXPANSION_GROUP | MUTATIONS_GROUP | PROVIDERS_GROUP)
 }
 
 /// Whether objects of this type are templates or constraints.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::bundle::{feed_changes, is_config, is_policy, read_objects};
+use super::bundle::{feed_changes, is_around_policies, is_config, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use crate::manifest;
 use crate::model::object::{Object, ObjectKey};
@@ -97,7 +97,7 @@ impl FileFeed {
 }
 
 fn removals(key: &ObjectKey) -> Vec<Change> {
-    if is_policy(&key.gvk) || is_config(&key.gvk) {
+    if is_policy(&key.gvk) || is_config(&key.gvk) || is_around_policies(&key.gvk) {
         return vec![Change::Delete(key.clone())];
     }
     let is_namespace = key.gvk.group.is_empty() && key.gvk.kind == "Namespace";

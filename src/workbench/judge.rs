@@ -9,15 +9,15 @@ use crate::model::object::FieldPath;
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::{Deadline, Notes};
-use crate::policy::evaluate::{EvalContext, ReviewFailure, Violation, validate_noting};
-use crate::policy::expansion::{Holder, Origin, Referents, Resultant, Unexpandable, expand};
+use crate::policy::evaluate::{EvalContext, Expands, ReviewFailure, Violation, validate_noting};
+use crate::policy::expansion::{Holder, Referents, Unexpandable};
 
 /// What is judged, and what is shown beside the violations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JudgeOptions {
     /// The policies were compiled to leave traces.
     pub is_traced: bool,
-    /// What a workload would create is judged too.
+    /// What a workload would create is judged too, where no ExpansionTemplate says what that is.
     pub expands: bool,
 }
 
@@ -28,23 +28,13 @@ pub struct Judgement {
     pub violation: Violation,
     /// With what. If it is what this object would create, the generator.
     pub object: BundledObject,
-    /// What the object would create, when the violation is in that.
-    pub implied: Option<Implied>,
+    /// The object that the template is in, when the violation is in what would be created, and the template not in the
+    /// generator.
+    pub elsewhere: Option<BundledObject>,
     /// How all policies judged that object; absent unless they were compiled for it.
     pub trace: Option<Arc<str>>,
     /// The field that it is about, once somebody asked for it.
     pub blame: Option<Blame>,
-}
-
-/// Something that an object would create.
-#[derive(Clone, Debug)]
-pub struct Implied {
-    /// What would be created.
-    pub resultant: Arc<Resultant>,
-    /// The violation's message before it said who implies it.
-    pub message: String,
-    /// The object that the template is in, when it is not the generator.
-    pub elsewhere: Option<BundledObject>,
 }
 
 /// All violations, ordered by action and message.
@@ -68,56 +58,41 @@ fn judge_objects(
 ) -> Result<Vec<Judgement>, ReviewFailure> {
     let referents: Referents =
         bundle.objects.iter().filter(|_| options.expands).map(|bundled| &bundled.object).collect();
+    let expands = if options.expands { Expands::WithWorkloads(&referents) } else { Expands::ByTemplates };
+    let context = EvalContext { expands, ..EvalContext::offline() };
     let mut judgements = Vec::new();
     for bundled in &bundle.objects {
-        judgements.extend(judge_one(bundle, bundled, None, options, shown)?);
-        if !options.expands {
-            continue;
-        }
-        let expansion = expand(&bundled.object, &referents);
-        shown.extend(expansion.unexpandable.iter().map(|reason| unexpandable_warning(bundle, bundled, reason)));
-        for resultant in expansion.resultants {
-            judgements.extend(judge_one(bundle, bundled, Some(&Arc::new(resultant)), options, shown)?);
-        }
+        judgements.extend(judge_one(bundle, bundled, options.is_traced, context, shown)?);
     }
     judgements.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(judgements)
 }
 
-/// Judges an object, or something that it would create.
+/// Judges an object, and what it would create.
 fn judge_one(
     bundle: &Bundle,
     bundled: &BundledObject,
-    resultant: Option<&Arc<Resultant>>,
-    options: JudgeOptions,
+    is_traced: bool,
+    context: EvalContext<'_>,
     shown: &mut Vec<String>,
 ) -> Result<Vec<Judgement>, ReviewFailure> {
-    let review = review_of(bundle, bundled, resultant.map(Arc::as_ref));
     let mut notes = Notes::default();
-    let evaluation = validate_noting(&bundle.snapshot, &review, EvalContext::offline(), Some(&mut notes));
-    let key = resultant.map_or(&*bundled.object, |resultant| &resultant.object).key();
-    shown.extend(notes.printed().iter().map(|line| format!("{key}: {line}")));
-    let trace: Option<Arc<str>> = options.is_traced.then(|| Arc::from(notes.trace()));
+    let evaluation = validate_noting(&bundle.snapshot, &review_of(bundle, bundled), context, Some(&mut notes));
+    let key = bundled.object.key().to_string();
+    shown.append(&mut notes.printed_of(&key));
+    let trace: Option<Arc<str>> = is_traced.then(|| Arc::from(notes.trace()));
     shown.extend(trace.iter().map(|trace| format!("TRACE: {key}\n{trace}")));
-    let to_judgement = |mut violation: Violation| {
-        let implied = resultant.map(|resultant| {
-            let message = std::mem::take(&mut violation.message);
-            violation.message = resultant.implied(&message);
-            let elsewhere = elsewhere(bundle, &resultant.origin(&FieldPath::root()).holder);
-            Implied { resultant: Arc::clone(resultant), message, elsewhere }
-        });
-        Judgement { violation, object: bundled.clone(), implied, trace: trace.clone(), blame: None }
+    let evaluation = evaluation?;
+    shown.extend(evaluation.unexpandable.iter().map(|reason| unexpandable_warning(bundle, bundled, reason)));
+    let to_judgement = |violation: Violation| {
+        let elsewhere = elsewhere(bundle, &violation.origin_of(&FieldPath::root()).holder);
+        Judgement { violation, object: bundled.clone(), elsewhere, trace: trace.clone(), blame: None }
     };
-    Ok(evaluation?.violations.into_iter().map(to_judgement).collect())
+    Ok(evaluation.violations.into_iter().map(to_judgement).collect())
 }
 
-/// Gatekeeper looks for the namespace of what an object would create by the object.
-fn review_of(bundle: &Bundle, bundled: &BundledObject, resultant: Option<&Resultant>) -> Review {
-    let namespace = bundle.snapshot.namespace(bundled.object.namespace()).cloned();
-    match resultant {
-        Some(resultant) => resultant.review(namespace),
-        None => Review::of_object(&bundled.object, namespace),
-    }
+fn review_of(bundle: &Bundle, bundled: &BundledObject) -> Review {
+    Review::of_object(&bundled.object, bundle.snapshot.namespace(bundled.object.namespace()).cloned())
 }
 
 fn elsewhere(bundle: &Bundle, holder: &Holder) -> Option<BundledObject> {
@@ -138,12 +113,8 @@ fn unexpandable_warning(bundle: &Bundle, bundled: &BundledObject, unexpandable: 
 /// Finds out which field each violation is about.
 pub fn blame_all(bundle: &Bundle, judgements: &mut [Judgement]) {
     for judgement in judgements {
-        let implied = judgement.implied.as_ref();
-        let review = review_of(bundle, &judgement.object, implied.map(|implied| &*implied.resultant));
-        // The policy knows nothing of who implies what it says.
-        let message = implied.map_or(&judgement.violation.message, |implied| &implied.message).clone();
-        let violation = Violation { message, ..judgement.violation.clone() };
-        judgement.blame = Some(blame(&bundle.snapshot, &review, &violation, Deadline::none()));
+        let review = review_of(bundle, &judgement.object);
+        judgement.blame = Some(blame(&bundle.snapshot, &review, &judgement.violation, Deadline::none()));
     }
 }
 
@@ -152,9 +123,9 @@ impl Judgement {
     /// created, where somebody wrote what that is made from.
     pub fn location(&self) -> Option<Location> {
         let blame = self.blame.as_ref()?;
-        let origin = self.origin_of(&blame.path);
-        let elsewhere = self.implied.as_ref().and_then(|implied| implied.elsewhere.as_ref());
-        let holder = elsewhere.filter(|_| origin.holder != Holder::Generator).unwrap_or(&self.object);
+        let origin = self.violation.origin_of(&blame.path);
+        let elsewhere = self.elsewhere.as_ref().filter(|_| origin.holder != Holder::Generator);
+        let holder = elsewhere.unwrap_or(&self.object);
         let (document, path) = (&holder.document, origin.path);
         if blame.basis == Basis::Object && path == FieldPath::root() {
             return Some(document.location());
@@ -164,16 +135,8 @@ impl Judgement {
         Some(located.location)
     }
 
-    /// Where somebody wrote a field of what was judged.
-    pub fn origin_of(&self, path: &FieldPath) -> Origin {
-        match &self.implied {
-            Some(implied) => implied.resultant.origin(path),
-            None => Origin { holder: Holder::Generator, path: path.clone(), is_made_up: false },
-        }
-    }
-
     fn order(&self) -> (&str, &str) {
-        (self.violation.constraint.constraint.enforcement.as_str(), &self.violation.message)
+        (self.violation.enforcement_action(), &self.violation.message)
     }
 
     /// Whether it would refuse a request.

@@ -56,7 +56,7 @@ fn table(snapshot: &Snapshot, objects: &[Object], review: &Review, containers: u
             }
         };
         let inventory = snapshot.inventory().document();
-        let input = Input { review: &document, parameters: &one.parameters, inventory, indexes: None };
+        let input = Input { review: &document, parameters: &one.parameters, inventory, indexes: None, outside: None };
         let fast = median_of(|| drop(one.program.evaluate(input, Deadline::none())));
         let slow = median_of(|| drop(engine.eval_rule(RULE.to_owned())));
         print(&part, one.constraint.kind(), fast, slow);

@@ -61,7 +61,7 @@ fn table(count: usize) {
         let one = snapshot.constraints().iter().find(|one| one.constraint.kind() == kind).unwrap().clone();
         let evaluate = |indexes| {
             let inventory = snapshot.inventory().document();
-            let input = Input { review: &review, parameters: &one.parameters, inventory, indexes };
+            let input = Input { review: &review, parameters: &one.parameters, inventory, indexes, outside: None };
             assert!(one.program.evaluate(input, Deadline::none()).unwrap().is_empty());
         };
         let by_index = median_of(|_| evaluate(snapshot.indexes(kind)));

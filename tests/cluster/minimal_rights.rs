@@ -136,6 +136,19 @@ fn prepare(environment: &'static Environment) {
     ] {
         environment.apply(&object.to_string()).checked();
     }
+    for (api_version, kind, spec) in [
+        (
+            "mutations.gatekeeper.sh/v1",
+            "AssignMetadata",
+            json!({"location": "metadata.labels.a", "parameters": {"assign": {"value": "b"}}}),
+        ),
+        ("expansion.gatekeeper.sh/v1alpha1", "ExpansionTemplate", json!({})),
+        ("externaldata.gatekeeper.sh/v1beta1", "Provider", json!({"url": "http://127.0.0.1:1"})),
+    ] {
+        let object =
+            json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "uses-rights"}, "spec": spec});
+        environment.apply(&object.to_string()).checked();
+    }
     // Nothing is ever sent there: what is sent is sent to the port.
     let nothing = json!({"matchLabels": {"nobody": "has-this"}});
     for kind in ["Validating", "Mutating"] {

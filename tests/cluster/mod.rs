@@ -11,6 +11,7 @@ mod inventory;
 mod lifecycle;
 mod lint;
 mod minimal_rights;
+mod mutation;
 mod namespaces;
 mod operation;
 mod outage;

@@ -35,7 +35,14 @@ pub(super) fn start_in(environment: &'static Environment, namespace: &str, argum
 /// would find it in statuses.
 pub(super) fn forget_statuses(environment: &Environment, namespace: &str) {
     // As collections: one by one takes kubectl many seconds.
-    for kind in ["constrainttemplatepodstatuses", "constraintpodstatuses", "configpodstatuses"] {
+    for kind in [
+        "constrainttemplatepodstatuses",
+        "constraintpodstatuses",
+        "configpodstatuses",
+        "mutatorpodstatuses",
+        "expansiontemplatepodstatuses",
+        "providerpodstatuses",
+    ] {
         let path = format!("/apis/status.gatekeeper.sh/v1beta1/namespaces/{namespace}/{kind}");
         environment.kubectl(&["delete", "--raw", &path]).checked();
     }

@@ -22,7 +22,10 @@ const EVALUATED_HERE: u32 = 20;
 fn run(directory: &Path, suite: &str) -> Vec<TemplateCoverage> {
     let suites = Suites::load(&[directory.join(suite)]);
     assert_eq!((suites.errors.as_slice(), suites.warnings.as_slice()), (&[][..], &[][..]));
-    let options = BuildOptions { compile: CompileOptions { is_covered: true, ..CompileOptions::default() } };
+    let options = BuildOptions {
+        compile: CompileOptions { is_covered: true, ..CompileOptions::default() },
+        ..BuildOptions::default()
+    };
     let outcomes = suites.run(&Filter::All, options);
     assert!(!outcomes.iter().any(SuiteOutcome::has_failed), "{outcomes:#?}");
     summarize(&outcomes)

@@ -54,7 +54,7 @@ fn findings(snapshot: &Snapshot) -> Vec<String> {
     let one = &snapshot.constraints()[0];
     let answers = [None, snapshot.indexes("Lists")].map(|indexes| {
         let inventory = snapshot.inventory().document();
-        let input = Input { review: &review, parameters: &one.parameters, inventory, indexes };
+        let input = Input { review: &review, parameters: &one.parameters, inventory, indexes, outside: None };
         let found = one.program.evaluate(input, Deadline::none()).unwrap();
         found.into_iter().map(|finding| finding.message).collect::<Vec<String>>()
     });

@@ -423,8 +423,8 @@ fn judge_text(text: &str, expands: bool) -> (Vec<Judgement>, Vec<String>) {
 fn lines(text: &str) -> BTreeMap<String, String> {
     let (judgements, _) = judge_text(text, true);
     let excerpt = |judgement: &Judgement| {
-        let (location, implied) = (judgement.location().unwrap(), judgement.implied.as_ref());
-        let holder = implied.and_then(|implied| implied.elsewhere.as_ref()).unwrap_or(&judgement.object);
+        let location = judgement.location().unwrap();
+        let holder = judgement.elsewhere.as_ref().unwrap_or(&judgement.object);
         let line = holder.document.source().line(location.line).unwrap();
         line.chars().skip(location.column as usize - 1).collect()
     };

@@ -273,8 +273,13 @@ fn templates_ask_anew_each_time_and_keep_their_deadline() {
     let program = template(RegoEngine::Own).unwrap();
     let evaluate = |path: &str, deadline| {
         let parameters = program.bind(Document::from_json(&json!({"url": server.url(path)})));
-        let input =
-            Input { review: &Document::empty(), parameters: &parameters, inventory: &Document::empty(), indexes: None };
+        let input = Input {
+            review: &Document::empty(),
+            parameters: &parameters,
+            inventory: &Document::empty(),
+            indexes: None,
+            outside: None,
+        };
         let answers: Vec<Result<Vec<Finding>, EvalError>> = (0..2).map(|_| program.evaluate(input, deadline)).collect();
         answers
     };

@@ -36,7 +36,7 @@ fn judge(snapshot: &Snapshot, review: &Document) -> Vec<(String, Result<Vec<Find
     let mut results = Vec::new();
     for one in snapshot.constraints() {
         for indexes in [None, snapshot.indexes(one.constraint.kind())] {
-            let input = Input { review, parameters: &one.parameters, inventory, indexes };
+            let input = Input { review, parameters: &one.parameters, inventory, indexes, outside: None };
             results.push((one.constraint.kind().to_owned(), one.program.evaluate(input, Deadline::none())));
         }
     }
@@ -115,8 +115,12 @@ fn what_is_read_of_objects() {
     }
     assert_eq!(reads("data.inventory.cluster[v][k].a.spec.b == 1"), "* *: spec.b");
     assert_eq!(reads("data.inventory[_][_][_][_][_].spec.b == 1"), "* *: spec.b, spec.spec.b, [_].spec.b");
-    assert_eq!(reads("count(data.inventory.namespace.a.v1.Other) == 1"), "v1 Other: all fields");
-    assert_eq!(reads("count(data.inventory.cluster) == 1"), "* *: all fields");
+    assert_eq!(reads("sort(data.inventory.namespace.a.v1.Other) == []"), "v1 Other: all fields");
+    assert_eq!(reads("sort(data.inventory.cluster) == []"), "* *: all fields");
+    assert_eq!(reads("count(data.inventory.namespace.a.v1.Other) == 1"), "");
+    assert_eq!(reads("count(data.inventory.cluster) == 1"), "");
+    assert_eq!(reads("count(data.inventory.cluster.v1.Node.a) == 1"), "v1 Node: all fields");
+    assert_eq!(reads("count(data.inventory.namespace.a.v1.Other.b.spec) == 1"), "v1 Other: spec");
     assert_eq!(reads("not data.inventory.cluster.v1.Namespace.a"), "");
     let lost = "same(x, 1) with data.inventory.cluster as {}";
     assert_eq!(reads(lost), "* *: all fields");

@@ -196,7 +196,8 @@ fn judge(
     indexes: Option<&Indexes>,
 ) -> Result<Vec<Finding>, EvalError> {
     let inventory = snapshot.inventory().document();
-    one.program.evaluate(Input { review, parameters: &one.parameters, inventory, indexes }, Deadline::none())
+    one.program
+        .evaluate(Input { review, parameters: &one.parameters, inventory, indexes, outside: None }, Deadline::none())
 }
 
 fn rebuilt(store: &mut Store, previous: &Snapshot) -> Snapshot {

@@ -9,7 +9,10 @@ use admit::workbench::suite::{Failure, Filter, SuiteOutcome, Suites};
 
 /// Every case is judged twice, by evaluators that know nothing of each other.
 fn both_engines() -> BuildOptions {
-    BuildOptions { compile: CompileOptions { engine: RegoEngine::Both, ..CompileOptions::default() } }
+    BuildOptions {
+        compile: CompileOptions { engine: RegoEngine::Both, ..CompileOptions::default() },
+        ..BuildOptions::default()
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use admit::policy::snapshot::{BuildOptions, Change};
 use admit::server::loopback::{LoopbackClient, is_ready};
 use admit::server::{
-    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, Operation, Operations, PolicySource,
-    ReportOptions, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
+    BoundAddresses, ClusterOptions, ExemptNamespaces, FeedEvent, ListenAddress, MutationOptions, Operation, Operations,
+    PolicySource, ReportOptions, SelfSigned, ServeOptions, TlsVersion, TraceOptions, run, self_signed,
 };
 use admit::workbench::bundle::{feed_changes, read_texts};
 use serde_json::{Value, json};
@@ -75,15 +75,23 @@ impl Running {
 
     /// With these policies alone, and other options.
     pub(super) fn start_with(policies: &str, change: impl FnOnce(&mut ServeOptions) + Send + 'static) -> Self {
-        Self::start_changed(Policies::Text(policies.to_owned()), change)
+        Self::start_changed(Policies::Text(policies.to_owned()), self_signed().unwrap(), change)
+    }
+
+    /// With these policies alone, and this certificate.
+    pub(super) fn start_as(certificate: SelfSigned, policies: &str) -> Self {
+        Self::start_changed(Policies::Text(policies.to_owned()), certificate, |_| {})
     }
 
     fn start_from(policies: Policies) -> Self {
-        Self::start_changed(policies, |_| {})
+        Self::start_changed(policies, self_signed().unwrap(), |_| {})
     }
 
-    fn start_changed(policies: Policies, change: impl FnOnce(&mut ServeOptions) + Send + 'static) -> Self {
-        let certificate = self_signed().unwrap();
+    fn start_changed(
+        policies: Policies,
+        certificate: SelfSigned,
+        change: impl FnOnce(&mut ServeOptions) + Send + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tls.crt"), &certificate.certificate).unwrap();
         std::fs::write(directory.path().join("tls.key"), &certificate.key).unwrap();
@@ -100,13 +108,22 @@ impl Running {
         (self.addresses.webhook.unwrap(), &self.authority)
     }
 
-    fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
+    pub(super) fn post(&self, path: &str, body: Vec<u8>) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut client = LoopbackClient::connect(self.addresses.webhook.unwrap(), &self.authority).await.unwrap();
             let (status, body) = client.post(path, body).await.unwrap();
             (status, String::from_utf8(body).unwrap())
         })
+    }
+
+    /// What is exposed to Prometheus.
+    pub(super) fn metrics(&self) -> String {
+        let mut stream = std::net::TcpStream::connect(self.addresses.metrics).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
     }
 
     pub(super) fn ask(&self, review: &Value) -> Value {
@@ -163,10 +180,13 @@ pub(super) fn options(certificates: &std::path::Path) -> ServeOptions {
         tls_min_version: TlsVersion::Tls13,
         client_certificates: None,
         serving_threads: 2,
+        provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_millis(200),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),
+        mutation: MutationOptions::default(),
         operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,
@@ -211,11 +231,7 @@ pub(super) fn ask(review: &Value) -> Value {
 
 /// What is exposed to Prometheus.
 pub(super) fn metrics() -> String {
-    let mut stream = std::net::TcpStream::connect(running().addresses.metrics).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
+    running().metrics()
 }
 
 #[test]
@@ -352,7 +368,10 @@ fn unknown_paths_are_named() {
     let (status, body) = post("/v1/admission", b"{}".to_vec());
     assert_eq!(
         (status, body.as_str()),
-        (404, "no such endpoint: /v1/admission; the webhook answers POST /v1/admit and POST /v1/admitlabel\n")
+        (
+            404,
+            "no such endpoint: /v1/admission; the webhook answers POST /v1/admit, POST /v1/mutate and POST /v1/admitlabel\n"
+        )
     );
 }
 

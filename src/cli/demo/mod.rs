@@ -17,8 +17,8 @@ use super::serve::{processors, runtime};
 use crate::policy::snapshot::{BuildOptions, Change};
 use crate::server::loopback::LoopbackClient;
 use crate::server::{
-    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, Operations, PolicySource, ReportOptions, ServeOptions,
-    TlsVersion, TraceOptions, WebhookRules, self_signed,
+    BoundAddresses, ExemptNamespaces, FeedEvent, ListenAddress, MutationOptions, Operations, PolicySource,
+    ReportOptions, ServeOptions, TlsVersion, TraceOptions, WebhookRules, self_signed,
 };
 use crate::workbench::bundle::{BundledObject, feed_changes, read_texts};
 use crate::workbench::requests;
@@ -101,10 +101,13 @@ fn options(directory: &Path) -> ServeOptions {
         tls_min_version: TlsVersion::Tls13,
         client_certificates: None,
         serving_threads: processors(),
+        provider_cache_lifetime: Duration::from_secs(180),
         evaluation_limit: Duration::from_secs(1),
+        expands_generators: true,
         max_request_bytes: 7 << 20,
         shutdown_delay: Duration::ZERO,
         reports: ReportOptions::default(),
+        mutation: MutationOptions::default(),
         operations: Operations::default(),
         build: BuildOptions::default(),
         keeps_whole_objects: false,

@@ -45,10 +45,7 @@ use Shape::{Duration, OneOf, Switch, Text, Whole};
 
 const LOGS: &str = "logs are JSON lines on stderr or in --log-file, from --log-level up";
 const AUDIT: &str = "there is no audit";
-const MUTATION: &str = "there is no mutation";
 const EXPORT: &str = "violations are not exported";
-const EXPANSION: &str = "there is no expansion: ExpansionTemplates are not applied";
-const PROVIDERS: &str = "there are no Providers: a template that calls external_data is refused";
 const CEL: &str = "there is no CEL: a template in CEL alone is refused";
 const VAP: &str = "no ValidatingAdmissionPolicy is made: the webhook decides";
 const METRICS: &str = "metrics are served to Prometheus on --prometheus-port, and nowhere else";
@@ -58,7 +55,7 @@ const RETRIES: &str = "a policy that does not compile never will, so it is not t
 const RETRIES_WITHOUT_END: &str = "it is ready without policies that do not compile; their statuses say why";
 
 /// By name.
-const FLAGS: [ForeignFlag; 51] = [
+const FLAGS: [ForeignFlag; 46] = [
     flag("add_dir_header", Switch, "false", Ignored(LOGS)),
     flag("alsologtostderr", Switch, "false", Ignored(LOGS)),
     flag("api-cache-dir", Text, "", Ignored(AUDIT)),
@@ -77,16 +74,12 @@ const FLAGS: [ForeignFlag; 51] = [
     flag("default-wait-for-vapb-generation", Whole, "", Ignored(VAP)),
     flag("emit-audit-events", Switch, "false", Ignored(AUDIT)),
     flag("enable-admission-violation-export", Switch, "false", Ignored(EXPORT)),
-    flag("enable-external-data", Switch, "false", Ignored(PROVIDERS)),
-    flag("enable-generator-resource-expansion", Switch, "false", Ignored(EXPANSION)),
     flag("enable-k8s-native-validation", Switch, "false", Ignored(CEL)),
     flag("enable-mutation", Switch, "false", Ignored("it has none in Gatekeeper either")),
     flag("enable-pprof", Switch, "false", Ignored(PROFILES)),
     flag("enable-remote-cluster", Switch, "false", Refused(REMOTE)),
     flag("enable-violation-export", Switch, "false", Ignored(EXPORT)),
-    flag("external-data-provider-response-cache-ttl", Duration, "", Ignored(PROVIDERS)),
     flag("legacy_stderr_threshold_behavior", Switch, "false", Ignored(LOGS)),
-    flag("log-mutations", Switch, "false", Ignored(MUTATION)),
     flag("log-stats-audit", Switch, "false", Ignored(AUDIT)),
     flag("log_backtrace_at", Text, "", Ignored(LOGS)),
     flag("log_dir", Text, "", Ignored(LOGS)),
@@ -97,7 +90,6 @@ const FLAGS: [ForeignFlag; 51] = [
     flag("logtostderr", Switch, "true", Ignored(LOGS)),
     flag("metrics-addr", Text, "0", Ignored(METRICS)),
     flag("metrics-backend", OneOf(&["prometheus", "stackdriver", "opentelemetry"]), "prometheus", Ignored(METRICS)),
-    flag("mutation-annotations", Switch, "false", Ignored(MUTATION)),
     flag("one_output", Switch, "false", Ignored(LOGS)),
     flag("otlp-metric-interval", Duration, "", Ignored(METRICS)),
     flag("pprof-port", Whole, "", Ignored(PROFILES)),

@@ -5,8 +5,8 @@ use clap::{ArgAction, Args, ValueEnum};
 use tracing::Level;
 
 use crate::cli::go_flags::parse_bool;
-use crate::server::ReportOptions;
 use crate::server::telemetry::logs::{self, LevelStyle, LogFormat};
+use crate::server::{MutationOptions, ReportOptions};
 
 /// What the log looks like.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +46,12 @@ pub(super) struct ReportArguments {
     /// End each message with the field that it is about, where that is found out in time: `(spec.containers[0].image)`
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = ArgAction::Set)]
     blame: bool,
+    /// Log each mutation, with the mutators that had a part in it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = ArgAction::Set)]
+    log_mutations: bool,
+    /// Annotate what was mutated with the mutators that had a part in it, and a new id each time
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = parse_bool, action = ArgAction::Set)]
+    mutation_annotations: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -103,5 +109,10 @@ impl ReportArguments {
             shows_decision_id: self.show_decision_id,
             blames: self.blame,
         }
+    }
+
+    /// What is told of mutations.
+    pub(super) fn mutation(&self) -> MutationOptions {
+        MutationOptions { are_logged: self.log_mutations, are_annotated: self.mutation_annotations }
     }
 }

@@ -13,7 +13,7 @@ const USUAL: usize = 2;
 /// The style of what is there.
 pub(super) fn style_of(segment: &Segment<'_>, tree: &SpanTree, text: Text<'_>) -> Style {
     let body = segment.body().0;
-    let is_json = body.trim_start().starts_with(['{', '[']) && json::read(body, Position::START).is_ok();
+    let is_json = body.trim_start().starts_with(['{', '[']) && json::read(body, Position::START, false).is_ok();
     let (unit, dash) = if is_json { (None, None) } else { block_steps(tree, text) };
     let root = tree.node(tree.root());
     let first = root.and_then(|root| first_part(tree, root)).map(|span| text.offset(span));

@@ -144,24 +144,25 @@ fn edit_written(
     let (bytes, lines_above, index, _) = document.written();
     let text = source.text().get(bytes.clone()).unwrap_or_default();
     let segment = Segment { text, start: bytes.start, lines_above };
-    let mut all = read_segment(&segment, source).map_err(|_| unwritable())?;
-    let (old, tree) = all.get(index).cloned().ok_or_else(unwritable)?;
+    let mut all = read_segment(&segment, source, true).map_err(|_| unwritable())?;
+    let parsed = all.get_mut(index).ok_or_else(unwritable)?;
+    let (old, tree) = (parsed.value.clone(), parsed.places.take().ok_or_else(unwritable)?);
     let mut new = old.clone();
     for (path, wanted) in changes {
         *at_mut(&mut new, path).ok_or_else(unwritable)? = wanted.clone();
     }
-    if let Some((value, _)) = all.get_mut(index) {
-        *value = new.clone();
+    if let Some(parsed) = all.get_mut(index) {
+        parsed.value = new.clone();
     }
     if is_deeper(&old, MAX_DEPTH) || is_deeper(&new, MAX_DEPTH) {
         return Err(EditError::TooDeep(document.location()));
     }
-    let wanted: Vec<Value> = all.into_iter().map(|(value, _)| value).collect();
+    let wanted: Vec<Value> = all.into_iter().map(|parsed| parsed.value).collect();
     let lines = Text::new(source);
     let reads_as_wanted = |replacements: &[Replacement]| {
         let text = apply(text, bytes.start, replacements)?;
-        let found = read_segment(&Segment { text: &text, start: 0, lines_above: 0 }, source).ok()?;
-        found.iter().map(|(value, _)| value).eq(&wanted).then_some(())
+        let found = read_segment(&Segment { text: &text, start: 0, lines_above: 0 }, source, false).ok()?;
+        found.iter().map(|parsed| &parsed.value).eq(&wanted).then_some(())
     };
     let located = |anew: Anew| {
         let location = source.location(Span::at(source.position(anew.start)));

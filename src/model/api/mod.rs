@@ -5,6 +5,7 @@ mod constraint;
 mod constraint_crd;
 mod criteria;
 mod enforcement;
+mod expansion_template;
 mod fields;
 pub mod mutator;
 mod provider;
@@ -19,8 +20,9 @@ pub use constraint::Constraint;
 pub use constraint_crd::{constraint_crd, constraint_schema};
 pub use criteria::{KindSelector, Match, Scope};
 pub use enforcement::{Enforcement, EnforcementAction, EnforcementPoint};
+pub use expansion_template::{ExpansionTemplate, GeneratorKinds, ImpliedAction};
 pub use mutator::{Mutator, MutatorId, MutatorKind};
-pub use provider::Provider;
+pub use provider::{Provider, Recorded, RecordedAnswers};
 pub use sync_requirements::{REQUIRES_SYNC_DATA, SyncRequirement, sync_requirements};
 pub use template::{ConstraintTemplate, EngineSource, Module, RegoSource, RegoVersion};
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -36,6 +37,8 @@ pub struct AdmissionResponse {
     pub message: String,
     /// Shown by clients without failing the request.
     pub warnings: Vec<String>,
+    /// How the object is to be changed: a JSON patch (RFC 6902), as bytes.
+    pub patch: Option<Vec<u8>>,
 }
 
 /// Why bytes are not an AdmissionReview that can be judged.
@@ -245,18 +248,21 @@ fn field_error(prefix: &str, error: &FieldError) -> ReviewError {
 impl AdmissionResponse {
     /// The request goes on, with a message for the record.
     pub fn allow(message: impl Into<String>) -> Self {
-        Self { allowed: true, code: 200, reason: None, message: message.into(), warnings: Vec::new() }
+        Self { allowed: true, code: 200, reason: None, message: message.into(), warnings: Vec::new(), patch: None }
     }
 
     /// The request is refused for another reason than a policy.
     pub fn error(code: u16, message: impl Into<String>) -> Self {
-        Self { allowed: false, code, reason: None, message: message.into(), warnings: Vec::new() }
+        Self { allowed: false, code, reason: None, message: message.into(), warnings: Vec::new(), patch: None }
     }
 
     /// The body to send, as an AdmissionReview of the given version.
     pub fn to_bytes(&self, api_version: Option<&str>, uid: &str) -> Vec<u8> {
         let status = StatusBody { code: self.code, reason: self.reason, message: &self.message };
-        let response = ResponseBody { uid, allowed: self.allowed, status, warnings: &self.warnings };
+        let patch = self.patch.as_ref().map(|patch| BASE64.encode(patch));
+        let patch_type = patch.as_ref().map(|_| "JSONPatch");
+        let (allowed, warnings) = (self.allowed, self.warnings.as_slice());
+        let response = ResponseBody { uid, allowed, status, warnings, patch, patch_type };
         let kind = api_version.map(|_| "AdmissionReview");
         let body = ReviewBody { api_version, kind, response };
         // Strings and numbers only: serialising them cannot fail.
@@ -275,12 +281,17 @@ struct ReviewBody<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ResponseBody<'a> {
     uid: &'a str,
     allowed: bool,
     status: StatusBody<'a>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -356,6 +367,15 @@ mod tests {
             let error = AdmissionReview::parse(&bytes).unwrap_err().error.to_string();
             assert!(error.contains(expected), "{error:?} lacks {expected:?}");
         }
+    }
+
+    #[test]
+    fn a_patch_is_in_base64_and_says_what_it_is() {
+        let patch = Some(br#"[{"op":"remove","path":"/a"}]"#.to_vec());
+        let response = AdmissionResponse { patch, ..AdmissionResponse::allow("") };
+        let body: Json = serde_json::from_slice(&response.to_bytes(Some("admission.k8s.io/v1"), "u1")).unwrap();
+        assert_eq!(body["response"]["patchType"], "JSONPatch");
+        assert_eq!(body["response"]["patch"], "W3sib3AiOiJyZW1vdmUiLCJwYXRoIjoiL2EifV0=");
     }
 
     #[test]

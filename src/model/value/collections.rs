@@ -116,6 +116,28 @@ impl Object {
         }
     }
 
+    /// The key itself and its value.
+    pub(crate) fn get_entry(&self, key: &str) -> Option<(&Value, &Value)> {
+        match &self.0 {
+            Mapping::Flat(entries) => {
+                let index = entries.binary_search_by(|(one, _)| key.order_of(one)).ok()?;
+                entries.get(index).map(|(key, value)| (key, value))
+            }
+            Mapping::Tree(tree) => tree.get(key),
+        }
+    }
+
+    /// The value of a key that is there, to change in place.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        match &mut self.0 {
+            Mapping::Flat(entries) => {
+                let index = entries.binary_search_by(|(one, _)| key.order_of(one)).ok()?;
+                entries.get_mut(index).map(|(_, value)| value)
+            }
+            Mapping::Tree(tree) => tree.get_mut(key),
+        }
+    }
+
     /// The value of a key, to change in place; a key that is not there gets null first.
     pub(crate) fn entry(&mut self, key: &Value) -> Option<&mut Value> {
         if let Mapping::Flat(entries) = &mut self.0

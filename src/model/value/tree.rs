@@ -91,7 +91,7 @@ impl<K: Key, V: Clone> Tree<K, V> {
     }
 
     /// The value of a key, to change in place. Copies what others share on the way, whether or not the key is there.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get_mut(&mut self, key: &(impl Sought<K> + ?Sized)) -> Option<&mut V> {
         let mut node = Arc::make_mut(&mut self.root);
         loop {
             match node {

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Guarantees: a place is never invented ([`Basis::Object`] says that none was found); the same input has the same answer,
-//! because work is bounded by the number of evaluations, not by time; a policy that reaches out of the process (`http.send`) is
+//! because work is bounded by the number of evaluations and by how deep the object is, not by time; a policy that reaches out of the process (`http.send`) is
 //! not evaluated again. Deliberately absent: files and lines.
 
 mod chain;
@@ -41,6 +41,9 @@ use trials::{Sightings, Trials};
 
 /// How many evaluations one violation is worth.
 pub const MAX_EVALUATIONS: u32 = 400;
+/// How deep an object may be nested for its fields to be tried out. Four times what people write: further down, every path
+/// is so long that trials take minutes.
+const MAX_LEVELS: usize = 100;
 /// How much less may speak for a field that has part in it.
 const RELATED: i32 = 2;
 /// How much the order of a policy's looking speaks for a field.
@@ -115,7 +118,8 @@ impl Suspect {
     }
 }
 
-/// What a violation of this review is about. It must be one of this snapshot.
+/// What a violation of this review is about. It must be one of this snapshot. If it is in something that the object would
+/// create, the field is one of that.
 pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> Blame {
     blame_counting(snapshot, review, violation, deadline).0
 }
@@ -124,6 +128,11 @@ pub fn blame(snapshot: &Snapshot, review: &Review, violation: &Violation, deadli
 pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violation, deadline: Deadline) -> (Blame, u32) {
     if deadline.has_passed() {
         return (Blame::object(), 0);
+    }
+    if let Some(implied) = &violation.implied {
+        let message = violation.own_message().to_owned();
+        let own = Violation { message, implied: None, ..violation.clone() };
+        return blame_counting(snapshot, &implied.review, &own, deadline);
     }
     let document = Document::from_review(review);
     let Some(object) = document.value().get(&Value::string("object")).filter(|object| object.is_collection()) else {
@@ -134,12 +143,24 @@ pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violatio
         let blame = settle(object, Suspect { is_missing, path, weight: 0, favour: 0, is_told: false, passing: None });
         return (Blame { basis: Basis::Stated, ..blame }, 0);
     }
-    if violation.constraint.program.reaches_out() {
+    if violation.constraint.program.reaches_out() || is_deeper_than(MAX_LEVELS, object) {
         return (Blame::object(), 0);
     }
     let mut trials = Trials::new(snapshot, &document, object, violation, deadline);
     let blame = try_out(&mut trials, violation).unwrap_or_else(Blame::object);
     (blame, trials.made())
+}
+
+fn is_deeper_than(levels: usize, value: &Value) -> bool {
+    match (levels.checked_sub(1), value) {
+        (_, value) if !value.is_collection() => false,
+        (None, _) => true,
+        (Some(levels), Value::Array(items)) => items.iter().any(|item| is_deeper_than(levels, item)),
+        (Some(levels), Value::Object(fields)) => {
+            fields.entries().iter().any(|(_, value)| is_deeper_than(levels, value))
+        }
+        (Some(_), _) => false,
+    }
 }
 
 /// What trials say; nothing when they say nothing.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::object::{FieldPath, GroupVersionKind, ObjectKey, Segment};
 use crate::model::value::Value;
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::{Deadline, Document, Input, Notes, Observer, Touch};
 use crate::policy::evaluate::Violation;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
@@ -147,7 +148,13 @@ impl<'a> Trials<'a> {
         // Indexes are of the inventory as it is.
         let indexes = if changed.is_none() { self.snapshot.indexes(constraint.kind()) } else { None };
         let inventory = changed.as_ref().unwrap_or(inventory.document());
-        let input = Input { review, parameters, inventory, indexes };
+        let input = Input {
+            review,
+            parameters,
+            inventory,
+            indexes,
+            outside: Some(Outside::recorded(self.snapshot.providers())),
+        };
         let findings = program.evaluate_noting(input, self.deadline, notes).ok()?;
         Some(findings.into_iter().map(|finding| finding.message).collect())
     }

@@ -28,6 +28,11 @@ impl Deadline {
         Self::after(share)
     }
 
+    /// Most of what is left, for waiting on others: an answer to all is still to be made when that is over.
+    pub fn most(self) -> Self {
+        self.remaining().map_or(self, |remaining| Self::after(remaining.mul_f64(0.75)))
+    }
+
     /// The instant itself; `None` when there is no bound.
     pub fn instant(self) -> Option<Instant> {
         self.0

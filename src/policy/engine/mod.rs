@@ -1,6 +1,7 @@
 //! Policy code, compiled. The languages are a closed set; callers never know which one they run.
 
 mod breaker;
+pub mod external_data;
 pub mod limits;
 mod meter;
 mod notes;
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 use crate::model::api::EngineSource;
 use crate::model::object::FieldPath;
+use external_data::Outside;
 
 pub use breaker::Breaker;
 pub use limits::Deadline;
@@ -42,6 +44,8 @@ pub struct Input<'a> {
     pub inventory: &'a Document,
     /// What this program made of that very document; without it, or with another's, the program reads all of it.
     pub indexes: Option<&'a Indexes>,
+    /// What it may ask of the world; without it, external data is refused.
+    pub outside: Option<Outside<'a>>,
 }
 
 /// A constraint's parameters, and what one program works out from them once. Shared by all threads.
@@ -63,6 +67,24 @@ impl<'a> InventoryChange<'a> {
     /// From an earlier version, or from nothing.
     pub fn between(earlier: Option<&'a Document>, later: &'a Document) -> Self {
         Self(rego::evaluate::Differences::between(earlier.map(Document::value), later.value()))
+    }
+
+    /// These, in their order.
+    pub fn of(changes: &'a [ObjectChange]) -> Self {
+        Self(rego::evaluate::Differences::of(changes.iter().map(|change| &change.0)))
+    }
+}
+
+/// What changed about one object of the inventory.
+#[derive(Clone, Debug)]
+pub struct ObjectChange(rego::evaluate::Noted);
+
+impl ObjectChange {
+    /// `keys` lead to the object from the inventory's top.
+    pub fn new(keys: Vec<Document>, before: Option<Document>, after: Option<Document>) -> Self {
+        let value = |document: Document| document.value().clone();
+        let place = keys.into_iter().skip(1).map(value).collect();
+        Self(rego::evaluate::Noted { place, before: before.map(value), after: after.map(value) })
     }
 }
 
@@ -123,6 +145,9 @@ pub enum EvalError {
     /// Something that cannot be worked out here was asked for, and leaving it undefined could lose a violation.
     #[error("{0}")]
     Stopped(String),
+    /// External data was asked for, and nobody may be asked here.
+    #[error("{0}")]
+    NobodyToAsk(String),
     /// The two engines do not say the same, when both were asked.
     #[error("the engines disagree: admit says {own}, regorus says {second}")]
     EnginesDisagree {

@@ -1,5 +1,7 @@
 //! What an evaluation shows on its way to an answer: what policies print, and a trace. For people, bounded in size.
 
+use std::sync::Arc;
+
 use super::rego::Document;
 use super::rego::evaluate::{Coverage, Observer, Trace};
 
@@ -9,7 +11,9 @@ const MAX_PRINTED_BYTES: usize = 1 << 20;
 /// Collected from any number of evaluations, one after another.
 #[derive(Debug, Default)]
 pub struct Notes {
-    printed: Vec<String>,
+    /// What each text is about, when that is something else than the object that is reviewed.
+    printed: Vec<(Option<Arc<str>>, String)>,
+    subject: Option<Arc<str>>,
     printed_bytes: usize,
     is_cut: bool,
     pub(super) trace: Trace,
@@ -42,7 +46,25 @@ impl Notes {
     /// What `print` wrote, one entry a call: `template:7: text`.
     pub fn printed(&self) -> Vec<String> {
         let cut = self.is_cut.then(|| "... additional print output truncated ...".to_owned());
-        self.printed.iter().cloned().chain(cut).collect()
+        let shown = |(subject, text): &(Option<Arc<str>>, String)| match subject {
+            Some(subject) => format!("{subject}: {text}"),
+            None => text.clone(),
+        };
+        self.printed.iter().map(shown).chain(cut).collect()
+    }
+
+    /// The same with what each text is about: `object` is what is reviewed.
+    pub fn printed_of(&self, object: &str) -> Vec<String> {
+        let cut = self.is_cut.then(|| format!("{object}: ... additional print output truncated ..."));
+        let shown =
+            |(subject, text): &(Option<Arc<str>>, String)| format!("{}: {text}", subject.as_deref().unwrap_or(object));
+        self.printed.iter().map(shown).chain(cut).collect()
+    }
+
+    /// What follows is about something that the object would create.
+    pub fn turn_to(&mut self, subject: &str) {
+        self.subject = Some(Arc::from(subject));
+        self.trace.begin(subject);
     }
 
     /// The trace; empty when no program was compiled for one.
@@ -62,7 +84,7 @@ impl Notes {
                 self.is_cut = true;
                 return;
             }
-            self.printed.push(text);
+            self.printed.push((self.subject.clone(), text));
         }
     }
 }

@@ -3,6 +3,7 @@
 mod application;
 mod mutate;
 pub mod own;
+mod resultants;
 mod verdict;
 
 use std::sync::Arc;
@@ -13,12 +14,14 @@ use thiserror::Error;
 
 use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
+use crate::policy::engine::external_data::{ExternalDataSource, NoExternalData, OncePerReview, Outside};
 use crate::policy::engine::{Deadline, Document, EvalError, Input, Notes, Outcome};
-use crate::policy::external_data::{ExternalDataSource, NoExternalData};
+use crate::policy::expansion::{ExpansionFailure, Unexpandable};
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
 pub use application::{Application, application};
 pub use mutate::{Mutation, MutationContext, MutationFailure, SubjectName, mutate};
+pub use resultants::{Expands, Implied, created};
 pub use verdict::{Decision, Verdict};
 
 /// The circumstances of an evaluation.
@@ -35,6 +38,8 @@ pub struct EvalContext<'c> {
     pub keeps_runs: bool,
     /// Who answers questions to providers of external data.
     pub external_data: &'c dyn ExternalDataSource,
+    /// What is judged beside the object.
+    pub expands: Expands<'c>,
 }
 
 impl<'c> EvalContext<'c> {
@@ -46,7 +51,13 @@ impl<'c> EvalContext<'c> {
             evaluation_limit: None,
             keeps_runs: false,
             external_data: &NoExternalData,
+            expands: Expands::ByTemplates,
         }
+    }
+
+    /// What an evaluation in these circumstances may ask.
+    pub fn outside(&self, snapshot: &'c Snapshot) -> Outside<'c> {
+        Outside { source: self.external_data, providers: snapshot.providers(), deadline: self.deadline }
     }
 
     /// The same, with answers from this source.
@@ -65,10 +76,12 @@ pub struct Evaluation {
     pub matched: usize,
     /// Evaluations that were stopped because they went beyond a limit.
     pub breaches: Vec<LimitBreach>,
-    /// Templates whose constraints were evaluated, ordered by kind.
+    /// Templates whose constraints were evaluated, ordered by kind; first for the object, then for what it would create.
     pub templates: Vec<TemplateRun>,
     /// Constraints that were evaluated, in the order in which they were; only if the context asks for them.
     pub runs: Vec<ConstraintRun>,
+    /// What the object would create and could not be judged.
+    pub unexpandable: Vec<Unexpandable>,
 }
 
 /// The evaluation of one constraint.
@@ -126,6 +139,8 @@ pub struct Violation {
     pub details: Option<Value>,
     /// What follows at this enforcement point; more than one only when scoped.
     pub actions: Vec<EnforcementAction>,
+    /// What it is in, when that is something that the object would create. Then the message says who implies it.
+    pub implied: Option<Arc<Implied>>,
 }
 
 /// Why a review has no evaluation: the request must be refused, as no policy can be relied upon.
@@ -138,6 +153,25 @@ pub enum ReviewFailure {
         constraint: String,
         /// What happened.
         cause: EvalError,
+    },
+    /// The same for something that the object would create.
+    #[error("error reviewing resultant resource: evaluating constraint {constraint} {cause}")]
+    Resultant {
+        /// `Kind/name` of the constraint that was being evaluated.
+        constraint: String,
+        /// What happened.
+        cause: EvalError,
+    },
+    /// Nobody knows what the object would create.
+    #[error("unable to expand object: {0}")]
+    Expansion(ExpansionFailure),
+    /// The same, as nobody knows what it would be itself.
+    #[error("error mutating base resource {resource}: {cause}")]
+    Generator {
+        /// Its name.
+        resource: String,
+        /// What happened.
+        cause: String,
     },
 }
 
@@ -159,7 +193,35 @@ pub fn validate_noting(
     context: EvalContext<'_>,
     mut notes: Option<&mut Notes>,
 ) -> Result<Evaluation, ReviewFailure> {
-    let mut evaluation = Evaluation::default();
+    let answers = OncePerReview::of(context.external_data);
+    let context = context.asking(&answers);
+    let created = created(snapshot, review, &context)?;
+    let mut evaluation = Evaluation { unexpandable: created.unexpandable, ..Evaluation::default() };
+    evaluate(snapshot, review, context, &mut evaluation, notes.as_deref_mut())?;
+    for resultant in created.resultants {
+        if let Some(notes) = notes.as_deref_mut() {
+            notes.turn_to(&resultant.object.key().to_string());
+        }
+        let implied = Arc::new(Implied::new(resultant, review));
+        let mut known = std::mem::take(&mut evaluation.violations);
+        evaluate(snapshot, &implied.review, context, &mut evaluation, notes.as_deref_mut())
+            .map_err(ReviewFailure::of_resultant)?;
+        Implied::take(&implied, &mut evaluation.violations, &context);
+        known.append(&mut evaluation.violations);
+        evaluation.violations = known;
+    }
+    evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
+    Ok(evaluation)
+}
+
+/// Judges one object alone.
+fn evaluate(
+    snapshot: &Snapshot,
+    review: &Review,
+    context: EvalContext<'_>,
+    evaluation: &mut Evaluation,
+    mut notes: Option<&mut Notes>,
+) -> Result<(), ReviewFailure> {
     let mut matching = Vec::new();
     for constraint in snapshot.candidates(review) {
         match application(constraint, review, context.point) {
@@ -167,7 +229,7 @@ pub fn validate_noting(
             Application::Unclear(error, actions) => {
                 let message = format!("unable to match constraints: {error}");
                 let (constraint, actions) = (Arc::clone(constraint), actions.into_iter().cloned().collect());
-                evaluation.violations.push(Violation { constraint, message, details: None, actions });
+                evaluation.violations.push(Violation { constraint, message, details: None, actions, implied: None });
             }
             Application::Applies(actions) => {
                 let actions = actions.into_iter().cloned().collect();
@@ -175,16 +237,15 @@ pub fn validate_noting(
             }
         }
     }
-    evaluation.matched = matching.len();
+    evaluation.matched += matching.len();
     if !matching.is_empty() {
         let document = Document::from_review(review);
         let is_same_kind = |one: &Matching<'_>, other: &Matching<'_>| one.kind() == other.kind();
         for of_kind in matching.chunk_by(is_same_kind) {
-            evaluate_kind(snapshot, of_kind, &document, context, &mut evaluation, notes.as_deref_mut())?;
+            evaluate_kind(snapshot, of_kind, &document, context, evaluation, notes.as_deref_mut())?;
         }
     }
-    evaluation.violations.sort_by(|one, other| one.order().cmp(&other.order()));
-    Ok(evaluation)
+    Ok(())
 }
 
 /// A constraint that applies to the review, and what a violation of it does.
@@ -199,7 +260,13 @@ impl Matching<'_> {
     }
 
     fn violation(&self, message: String, details: Option<Value>) -> Violation {
-        Violation { constraint: Arc::clone(self.constraint), message, details, actions: self.actions.clone() }
+        Violation {
+            constraint: Arc::clone(self.constraint),
+            message,
+            details,
+            actions: self.actions.clone(),
+            implied: None,
+        }
     }
 }
 
@@ -224,7 +291,8 @@ fn evaluate_kind(
             violations.push(one.violation(explanation, None));
             continue;
         }
-        let input = Input { review, parameters, inventory: snapshot.inventory().document(), indexes };
+        let inventory = snapshot.inventory().document();
+        let input = Input { review, parameters, inventory, indexes, outside: Some(context.outside(snapshot)) };
         let deadline = context.evaluation_limit.map_or(context.deadline, |limit| context.deadline.share(limit));
         if let Some(notes) = notes.as_deref_mut() {
             notes.begin(&format!("constraint {}/{}", one.kind(), one.constraint.constraint.name()));
@@ -288,11 +356,20 @@ fn breach_text(error: &EvalError) -> String {
     }
 }
 
+impl ReviewFailure {
+    fn of_resultant(self) -> Self {
+        match self {
+            Self::Evaluation { constraint, cause } => Self::Resultant { constraint, cause },
+            other @ (Self::Resultant { .. } | Self::Expansion(_) | Self::Generator { .. }) => other,
+        }
+    }
+}
+
 impl Violation {
     /// Gatekeeper sorts by action and message alone; kind and name make the order total.
     fn order(&self) -> (&str, &str, &str, &str) {
         let constraint = &self.constraint.constraint;
-        (constraint.enforcement.as_str(), &self.message, constraint.kind(), constraint.name())
+        (self.enforcement_action(), &self.message, constraint.kind(), constraint.name())
     }
 
     /// `[constraint] message`, as clients see it.

@@ -2,15 +2,21 @@
 //!
 //! What Gatekeeper checks is checked on every request, deletions included, with its codes. What goes beyond it is asked
 //! only where a spec is new: whatever is stored already can be labelled, finalized and deleted.
-//! Absent for now: mutators, providers and expansion templates, which pass.
+
+mod mutators;
+mod provider;
 
 use crate::model::api::{
     CONFIG_GROUP, CONFIG_NAME, CONSTRAINTS_GROUP, Config, EXPANSION_GROUP, Enforcement, EngineSource, MUTATIONS_GROUP,
-    PROVIDERS_GROUP, SYNC_SET_GROUP, TEMPLATES_GROUP, parse_sync_set,
+    MutatorKind, PROVIDERS_GROUP, SYNC_SET_GROUP, TEMPLATES_GROUP, parse_sync_set,
 };
 use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::model::review::{ExactObjects, Operation, Review};
 use crate::policy::snapshot::{BuildOptions, ErrorPlace, ResourceError, Snapshot, check_template, compile_check};
+
+mod expansion_templates;
+
+use expansion_templates::check as expansion_template;
 
 /// The groups of the resources that configure admit, which are checked.
 pub const GROUPS: [&str; 8] = [
@@ -93,7 +99,12 @@ pub fn check(
     match (group, kind) {
         (TEMPLATES_GROUP, "ConstraintTemplate") => template(object, is_new(review, objects), rules),
         (CONSTRAINTS_GROUP, _) => constraint(snapshot, object, is_deletion, rules),
+        (MUTATIONS_GROUP, _) if MutatorKind::from_text(kind).is_some() => {
+            mutators::check(object, rules.build).map(|()| Passed::default())
+        }
+        (EXPANSION_GROUP, "ExpansionTemplate") => expansion_template(snapshot, object, is_new(review, objects)),
         (CONFIG_GROUP, "Config") => config(review, object, is_new(review, objects), rules),
+        (PROVIDERS_GROUP, "Provider") => provider::check(object, is_new(review, objects)),
         (SYNC_SET_GROUP, "SyncSet") if is_new(review, objects) => {
             let (_, errors) = parse_sync_set(object);
             if errors.is_empty() { Ok(Passed::default()) } else { Err(invalid("SyncSet", &errors)) }

@@ -62,13 +62,18 @@ impl Verdict {
             (true, true) => (200, None),
         };
         let decision = if allowed { Decision::Allow } else { Decision::Deny };
-        let response = AdmissionResponse { allowed, code, reason, message: denials.join("\n"), warnings };
+        let response = AdmissionResponse { allowed, code, reason, message: denials.join("\n"), warnings, patch: None };
         Self { decision, response }
     }
 
     /// The request is refused: what cannot be judged is not let through.
     pub fn from_failure(failure: &ReviewFailure, name: &str) -> Self {
-        let message = format!("error reviewing resource {name}: {failure}");
+        let message = match failure {
+            ReviewFailure::Evaluation { .. } => format!("error reviewing resource {name}: {failure}"),
+            ReviewFailure::Resultant { .. } | ReviewFailure::Expansion(_) | ReviewFailure::Generator { .. } => {
+                failure.to_string()
+            }
+        };
         Self { decision: Decision::Error, response: AdmissionResponse::error(500, message) }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::model::object::{FieldPath, ObjectKey, Segment};
 
 /// The object in which somebody wrote a field.
@@ -45,6 +47,11 @@ impl PathMap {
         Self { rules: vec![Rule { top: FieldPath::root(), holder, target: template, is_copy: false }] }
     }
 
+    /// For a resultant that is a copy of one node, but for what other rules say.
+    pub(super) fn of_copy(holder: Holder, template: FieldPath) -> Self {
+        Self { rules: vec![Rule { top: FieldPath::root(), holder, target: template, is_copy: true }] }
+    }
+
     /// What is at and below `top` was copied.
     pub(super) fn copied(&mut self, top: FieldPath, holder: Holder, target: FieldPath) {
         self.rules.push(Rule { top, holder, target, is_copy: true });
@@ -55,6 +62,18 @@ impl PathMap {
         self.rules.push(Rule { top, holder, target, is_copy: false });
     }
 
+    /// Somebody else changed the resultant afterwards: what differs now was made up because of what was there, or would
+    /// have been.
+    pub(super) fn changed(&mut self, before: &Value, now: &Value) {
+        let mut changes = Vec::new();
+        differences(before, now, FieldPath::root(), &mut changes);
+        for top in changes {
+            if let Some(Origin { holder, path, .. }) = self.translate(&top) {
+                self.made_up(top, holder, path);
+            }
+        }
+    }
+
     fn translate(&self, path: &FieldPath) -> Option<Origin> {
         let above = self.rules.iter().filter_map(|rule| Some((rule, path.below(&rule.top)?)));
         let (rule, rest): (&Rule, &[Segment]) = above.min_by_key(|(_, rest)| rest.len())?;
@@ -62,6 +81,25 @@ impl PathMap {
         // The resultant as a whole is the template as a whole, which somebody wrote.
         let is_made_up = !rule.is_copy && !path.segments().is_empty();
         Some(Origin { holder: rule.holder.clone(), path: target, is_made_up })
+    }
+}
+
+/// The closest places around all that differs.
+fn differences(before: &Value, now: &Value, at: FieldPath, changes: &mut Vec<FieldPath>) {
+    match (before, now) {
+        (Value::Object(before), Value::Object(now)) => {
+            for (key, value) in now {
+                let before = before.get(key).unwrap_or(&Value::Null);
+                differences(before, value, at.key(key), changes);
+            }
+        }
+        (Value::Array(before), Value::Array(now)) if before.len() == now.len() => {
+            for (position, (before, now)) in before.iter().zip(now).enumerate() {
+                differences(before, now, at.index(position), changes);
+            }
+        }
+        (before, now) if before == now => {}
+        _ => changes.push(at),
     }
 }
 

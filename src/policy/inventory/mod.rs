@@ -4,20 +4,23 @@
 //! inventory never changes: an update copies the nodes on its path and shares the rest, with 100,000 objects of a kind as
 //! with ten. Objects are kept without `metadata.managedFields`, and as far as policies read them (`kept`).
 
+mod journal;
 mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::object::{GroupVersionKind, Object, ObjectKey};
 use crate::model::value::Fields;
-use crate::policy::engine::{Document, Pool};
+use crate::policy::engine::{Document, InventoryChange, Pool};
 
+use journal::Journal;
 pub use kept::Kept;
 
 /// The objects, as policies see them.
 #[derive(Clone, Debug)]
 pub struct Inventory {
     tree: Document,
+    journal: Journal,
 }
 
 impl Default for Inventory {
@@ -25,7 +28,7 @@ impl Default for Inventory {
         let mut tree = Document::empty();
         tree.insert(&["cluster"], Document::empty());
         tree.insert(&["namespace"], Document::empty());
-        Self { tree }
+        Self { tree, journal: Journal::default() }
     }
 }
 
@@ -35,12 +38,35 @@ impl Inventory {
         &self.tree
     }
 
+    /// This version, to be read from now on by whoever likes to. What changes after it is noted.
+    pub fn publish(&mut self) -> Self {
+        self.journal = Journal::since(&self.tree);
+        Self { tree: self.tree.clone(), journal: Journal::default() }
+    }
+
+    /// What changed since an earlier version.
+    pub fn change_since<'a>(&'a self, earlier: &'a Self) -> InventoryChange<'a> {
+        match self.journal.changes_since(&earlier.tree) {
+            Some(changes) => InventoryChange::of(changes),
+            None => InventoryChange::between(Some(&earlier.tree), &self.tree),
+        }
+    }
+
     /// Adds these fields of an object, in place of the one of the same key. What is equal stays the very same.
     pub fn insert(&mut self, object: &Object, fields: &Fields, pool: &mut Pool) {
         let document = Document::from_object_compact(object.value(), fields, pool);
-        with_path(&object.key(), |path| {
-            if !self.tree.at(path).is_some_and(|known| known.is_same(&document)) {
-                self.tree.insert(path, document);
+        let Self { tree, journal } = self;
+        with_path(object.gvk(), object.namespace(), object.name(), |path| match tree.find(path) {
+            Some((_, known)) if known.is_same(&document) => {}
+            Some((keys, known)) => {
+                tree.replace(path, document.clone());
+                journal.note(keys, Some(known), Some(document));
+            }
+            None => {
+                tree.insert(path, document.clone());
+                if let Some((keys, _)) = journal.is_open().then(|| tree.find(path)).flatten() {
+                    journal.note(keys, None, Some(document));
+                }
             }
         });
     }
@@ -48,14 +74,14 @@ impl Inventory {
     /// The same with another value for the object of this key, as a trial.
     pub(in crate::policy) fn with(&self, key: &ObjectKey, value: Document) -> Document {
         let mut tree = self.tree.clone();
-        with_path(key, |path| tree.insert(path, value));
+        with_path(&key.gvk, &key.namespace, &key.name, |path| tree.insert(path, value));
         tree
     }
 
     /// What is kept of the object of this key.
     pub(in crate::policy) fn at(&self, key: &ObjectKey) -> Option<Document> {
         let mut found = None;
-        with_path(key, |path| found = self.tree.at(path));
+        with_path(&key.gvk, &key.namespace, &key.name, |path| found = self.tree.at(path));
         found
     }
 
@@ -146,6 +172,9 @@ impl Inventory {
             gone.insert(GroupVersionKind::from_api_version("v1", "Namespace"));
             paths.push(route.iter().map(|step| (*step).to_owned()).chain([name]).collect());
         }
+        if !paths.is_empty() {
+            self.journal = Journal::default();
+        }
         for path in paths {
             self.tree.remove(&path.iter().map(String::as_str).collect::<Vec<_>>());
         }
@@ -154,15 +183,21 @@ impl Inventory {
 
     /// Removes an object.
     pub fn remove(&mut self, key: &ObjectKey) {
-        with_path(key, |path| self.tree.remove(path));
+        let Self { tree, journal } = self;
+        with_path(&key.gvk, &key.namespace, &key.name, |path| {
+            if let Some((keys, known)) = tree.find(path) {
+                tree.remove(path);
+                journal.note(keys, Some(known), None);
+            }
+        });
     }
 }
 
-fn with_path(key: &ObjectKey, act: impl FnOnce(&[&str])) {
-    let api_version = key.gvk.api_version();
-    if key.namespace.is_empty() {
-        act(&["cluster", &api_version, &key.gvk.kind, &key.name]);
+fn with_path(gvk: &GroupVersionKind, namespace: &str, name: &str, act: impl FnOnce(&[&str])) {
+    let api_version = gvk.api_version();
+    if namespace.is_empty() {
+        act(&["cluster", &api_version, &gvk.kind, name]);
     } else {
-        act(&["namespace", &key.namespace, &api_version, &key.gvk.kind, &key.name]);
+        act(&["namespace", namespace, &api_version, &gvk.kind, name]);
     }
 }

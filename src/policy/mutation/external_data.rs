@@ -8,7 +8,7 @@ use super::draft::{Draft, Placeholder, write};
 use crate::model::api::mutator::FailurePolicy;
 use crate::model::object::go_text;
 use crate::policy::engine::Deadline;
-use crate::policy::external_data::{Answer, ExternalDataSource, ProviderFailure, Providers, Purpose, Question};
+use crate::policy::engine::external_data::{Answer, ExternalDataSource, ProviderFailure, Providers, Purpose, Question};
 
 /// What was filled in although there was no answer, and why.
 pub(crate) type Resolved = Vec<String>;
@@ -74,8 +74,10 @@ fn ask<'k>(
                 asked.push((provider, keys.iter().map(|key| (*key).to_owned()).collect::<Vec<String>>()));
             }
             None => {
-                let error = format!("failed to find external data provider {name} in responses");
-                answers.insert(name, Err(error));
+                if let Some(text) = source.refusal(name) {
+                    return Err(text);
+                }
+                answers.insert(*name, Err(format!("failed to find external data provider {name} in responses")));
             }
         }
     }

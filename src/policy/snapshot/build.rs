@@ -11,11 +11,12 @@ use std::thread::ScopedJoinHandle;
 
 use thiserror::Error;
 
+use super::expansions;
 use super::mutators::build_mutators;
 use super::providers::build_providers;
 use super::{CompiledConstraint, CompiledTemplate, Policies, Snapshot, Store};
 use crate::model::api::schema::Schema;
-use crate::model::api::{Constraint, ConstraintTemplate, constraint_schema};
+use crate::model::api::{Constraint, ConstraintTemplate, RecordedAnswers, constraint_schema};
 use crate::model::object::{FieldError, FieldPath, Object, ObjectKey};
 use crate::policy::engine::{
     Breaker, CompileError, CompileOptions, Document, Indexes, InventoryChange, InventoryReads, Meter, Meters, Program,
@@ -37,6 +38,9 @@ const NOT_READY: &str = "not_ready";
 pub struct BuildOptions {
     /// What policies may use.
     pub compile: CompileOptions,
+    /// What providers of external data said, for evaluation that asks nobody. As long as the process, because options are
+    /// copied to wherever something is built.
+    pub recorded: Option<&'static RecordedAnswers>,
 }
 
 /// Why a resource is not in force as it stands in the store.
@@ -90,7 +94,7 @@ pub fn build(store: &mut Store, previous: &Snapshot, options: BuildOptions) -> (
         indexes: build_indexes(store, previous, &policies),
         policies,
         namespaces: Arc::clone(&store.namespaces),
-        inventory: store.inventory.clone(),
+        inventory: store.inventory.publish(),
     };
     (snapshot, errors)
 }
@@ -106,9 +110,10 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
     store.meters = meters;
     let index = MatchIndex::new(constraints.iter().map(|one| &one.constraint.criteria));
     let indexed = indexed(&constraints);
+    let expansions = Arc::new(expansions::build(store, previous, &mut errors));
     errors.extend_from_slice(store.configs.errors());
-    let mutators = build_mutators(store, &previous.mutators, &mut errors);
-    let providers = build_providers(store, &previous.providers, &mut errors);
+    let mutators = build_mutators(store, &previous.mutators, options, &mut errors);
+    let providers = build_providers(store, &previous.providers, options, &mut errors);
     let (revision, exclusions) = (store.revision.clone(), store.configs.exclusions().clone());
     let traces = store.configs.traces().to_vec();
     Policies {
@@ -119,6 +124,7 @@ fn build_policies(store: &mut Store, previous: &Policies, options: BuildOptions)
         index,
         indexed,
         exclusions,
+        expansions,
         mutators,
         providers,
         traces,
@@ -349,7 +355,7 @@ fn build_constraints(
 fn build_indexes(store: &Store, previous: &Snapshot, policies: &Policies) -> BTreeMap<String, Arc<Indexes>> {
     let (earlier, inventory) = (previous.inventory.document(), store.inventory.document());
     // Each found once, for all programs.
-    let since = LazyCell::new(|| InventoryChange::between(Some(earlier), inventory));
+    let since = LazyCell::new(|| store.inventory.change_since(&previous.inventory));
     let all = LazyCell::new(|| InventoryChange::between(None, inventory));
     let mut indexes = BTreeMap::new();
     for (kind, program) in &policies.indexed {

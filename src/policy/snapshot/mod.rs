@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod configs;
+mod expansions;
 mod handle;
 mod mutators;
 mod providers;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use crate::model::api::{Constraint, ConstraintTemplate, Trace};
 use crate::model::object::{FieldError, FieldPath, Object};
 use crate::model::review::{Review, ReviewedObject};
+use crate::policy::engine::external_data::Providers;
 use crate::policy::engine::{Breaker, Indexes, Meter, Parameters, Program};
 use crate::policy::exclusion::Exclusions;
-use crate::policy::external_data::Providers;
+use crate::policy::expansion::Expansions;
 use crate::policy::inventory::Inventory;
 use crate::policy::matching::MatchIndex;
 use crate::policy::mutation::Mutators;
@@ -25,7 +27,8 @@ use crate::policy::mutation::Mutators;
 pub use build::{BuildOptions, ErrorPlace, ResourceError, build};
 pub use check::{check_template, compile_check};
 pub use handle::SnapshotHandle;
-pub use mutators::CONFLICTING;
+pub use mutators::{CONFLICTING, check_mutator};
+pub use providers::check_provider;
 use store::Revision;
 pub use store::{Change, ReplacedKind, Store};
 
@@ -52,6 +55,7 @@ struct Policies {
     /// Programs of constraints, by their kind, that have a use for indexes of the inventory.
     indexed: Vec<(String, Arc<Program>)>,
     exclusions: Exclusions,
+    expansions: Arc<Expansions>,
     mutators: Arc<Mutators>,
     providers: Providers,
     traces: Vec<Trace>,

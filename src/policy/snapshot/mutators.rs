@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ErrorPlace, ResourceError, Store};
+use super::{BuildOptions, ErrorPlace, ResourceError, Store};
 use crate::model::api::mutator::{Location, Mutator, MutatorId, MutatorKind};
 use crate::model::object::{FieldError, FieldPath, Object, Segment};
 use crate::policy::mutation::{CompiledMutator, Mutators, conflict_text};
@@ -16,6 +16,7 @@ const OTHER: &str = "";
 pub(super) fn build_mutators(
     store: &Store,
     previous: &Arc<Mutators>,
+    options: BuildOptions,
     errors: &mut Vec<ResourceError>,
 ) -> Arc<Mutators> {
     let mut in_force = Vec::new();
@@ -25,7 +26,7 @@ pub(super) fn build_mutators(
             in_force.push(Arc::clone(before));
             continue;
         }
-        match Mutator::parse(object) {
+        match check_mutator(object, options) {
             Ok(mutator) => in_force.push(Arc::new(CompiledMutator { mutator, source: Arc::clone(object) })),
             Err(found) => {
                 in_force.extend(before.cloned());
@@ -38,6 +39,19 @@ pub(super) fn build_mutators(
     let mutators = if is_unchanged { Arc::clone(previous) } else { Arc::new(Mutators::new(in_force)) };
     errors.extend(conflict_errors(&mutators));
     mutators
+}
+
+/// Reads a mutator that may be used here.
+///
+/// # Errors
+/// With everything that is wrong with it; what Gatekeeper says comes first, in its words.
+pub fn check_mutator(object: &Object, options: BuildOptions) -> Result<Mutator, Vec<FieldError>> {
+    let mutator = Mutator::parse(object)?;
+    if mutator.external_data().is_none() || options.compile.access.has_external_data() {
+        return Ok(mutator);
+    }
+    let path = FieldPath::from(["spec", "parameters", "assign", "externalData"]);
+    Err(vec![FieldError::new(path, "external data feature flag is not enabled")])
 }
 
 fn find<'a>(previous: &'a Mutators, object: &Object) -> Option<&'a Arc<CompiledMutator>> {

@@ -14,7 +14,11 @@ impl Snapshot {
         let mut store = Store::default();
         store.namespaces = Arc::clone(&self.namespaces);
         store.inventory = self.inventory.clone();
-        for one in self.candidates(review) {
+        // What it would create may be anybody's.
+        let expands = self.expansions().apply_to(&review.kind);
+        let judging: Vec<_> =
+            if expands { self.constraints().iter().collect() } else { self.candidates(review).collect() };
+        for one in judging {
             let (kind, name) = (one.constraint.kind().to_owned(), one.constraint.name().to_owned());
             if let Some(template) = self.policies.templates.get(&kind) {
                 let object = &template.template.object;
@@ -23,6 +27,12 @@ impl Snapshot {
             store.constraints.insert((kind, name), Arc::clone(&one.source));
         }
         let compile = CompileOptions { is_traced: true, ..options.compile };
-        build(&mut store, &Self::default(), BuildOptions { compile }).0
+        let (mut traced, _) = build(&mut store, &Self::default(), BuildOptions { compile, ..options });
+        if let Some(policies) = Arc::get_mut(&mut traced.policies) {
+            policies.providers = self.policies.providers.clone();
+            policies.expansions = Arc::clone(&self.policies.expansions);
+            policies.mutators = Arc::clone(&self.policies.mutators);
+        }
+        traced
     }
 }

@@ -61,6 +61,11 @@ impl Certificates {
         self.current()?.leaf()
     }
 
+    /// The certificate with its key, for whoever has to show who asks.
+    pub(super) fn key(&self) -> Option<Arc<CertifiedKey>> {
+        Some(self.current()?.key)
+    }
+
     /// When the certificate ends, and when the authority does that has signed it.
     pub(super) fn ends(&self) -> (Option<Second>, Option<Second>) {
         let Some(current) = self.current() else { return (None, None) };

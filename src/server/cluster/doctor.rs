@@ -13,6 +13,7 @@ use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta, PostPar
 use serde_json::{Value, json};
 
 use super::access::{self, AccessError, PATIENCE, explain};
+use super::own_kinds::OwnKind;
 use super::to_object;
 use super::watches::{core_resource, resource};
 use crate::model::api::{CONSTRAINTS_GROUP, TEMPLATES_GROUP};
@@ -151,7 +152,20 @@ impl Cluster {
         let kinds = kinds.into_iter().filter(|kind| !kind.name.contains('/'));
         let kinds = kinds.map(|kind| resource(CONSTRAINTS_GROUP, "v1beta1", &kind.kind, &kind.name));
         let all: Vec<ApiResource> = std::iter::once(templates).chain(kinds).collect();
-        join_all(all.iter().map(|one| self.list(one, None, None))).await
+        let (mut found, others) = futures::join!(
+            join_all(all.iter().map(|one| self.list(one, None, None))),
+            join_all(OwnKind::ALL.map(|kind| self.list_if_there(kind.resource()))),
+        );
+        found.extend(others);
+        found
+    }
+
+    /// Nothing of a kind that has no CRD.
+    async fn list_if_there(&self, resource: ApiResource) -> Asked<Vec<Object>> {
+        match self.list_or_code(&resource, None, None).await {
+            Err((404, _)) => Ok(Vec::new()),
+            answered => answered.map_err(|(_, unread)| unread),
+        }
     }
 
     async fn canary(&self, namespace: &str) -> Canary {

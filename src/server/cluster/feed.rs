@@ -5,12 +5,15 @@
 //! Namespaces ───────────┤
 //! CRDs of constraints ──┼─► Feed ──► FeedEvent::Changes … ──► writer
 //!   └► each constraint kind, while its CRD is established
+//! Mutators, Expansion- ─┤
+//! Templates, Providers  │
 //! Config, SyncSets ─────┤
 //!   └► each kind that they name, once the templates are known
 //! ```
 //!
 //! Guarantee: `FeedEvent::Complete` is sent once, after the first whole list of everything above that existed at start.
 //! A kind to sync that the API server does not know, or does not let us list, is not waited for; policies that read it say so.
+//! Nor is a kind of mutators, ExpansionTemplates or Providers that has no CRD: it is watched from when it has one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use super::own_kinds::OwnKind;
 use super::synced_kinds::{Looks, SyncState, SyncedKinds};
 use super::troubles::Troubles;
 use super::watches::{self, Failure, Watched, core_resource, resource};
@@ -46,6 +50,7 @@ enum Topic {
     Namespaces,
     Crds,
     Constraints(String),
+    Own(OwnKind),
     Configs,
     SyncSets,
     Synced(GroupVersionKind),
@@ -109,7 +114,7 @@ impl Feed {
     }
 
     /// Feeds for ever, or until nobody listens.
-    pub(super) async fn run(mut self, mut asked: mpsc::UnboundedReceiver<GroupVersionKind>) {
+    pub(super) async fn run(mut self, mut asked: mpsc::UnboundedReceiver<GroupVersionKind>, own: Vec<OwnKind>) {
         let templates = resource(TEMPLATES_GROUP, "v1", "ConstraintTemplate", "constrainttemplates");
         let crds = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
         self.start(Topic::Templates, templates, None);
@@ -117,6 +122,7 @@ impl Feed {
         self.start(Topic::Crds, crds.clone(), Some("gatekeeper.sh/constraint=yes"));
         self.start(Topic::Configs, resource("config.gatekeeper.sh", "v1alpha1", "Config", "configs"), None);
         self.start(Topic::SyncSets, resource("syncset.gatekeeper.sh", "v1alpha1", "SyncSet", "syncsets"), None);
+        own.into_iter().for_each(|kind| self.start(Topic::Own(kind), kind.resource(), None));
         let mut discovery = tokio::time::interval(DISCOVERY_PAUSE);
         loop {
             let delivered = tokio::select! {
@@ -145,7 +151,11 @@ impl Feed {
             self.awaited.insert(topic.clone());
         }
         let name = topic.clone();
-        let watch = watches::watch(self.client.clone(), resource.clone(), labels, Arc::clone(&self.troubles));
+        let watch = match topic {
+            Topic::Own(_) => watches::watch_if_there,
+            _ => watches::watch,
+        };
+        let watch = watch(self.client.clone(), resource.clone(), labels, Arc::clone(&self.troubles));
         let (stream, handle) = abortable(watch.map(move |watched| (name.clone(), watched)));
         self.running.insert(topic, Running { handle, resource });
         self.streams.push(stream.boxed());
@@ -173,6 +183,7 @@ impl Feed {
             (Topic::Templates, watched) => policy_changes(ReplacedKind::Templates, watched),
             (Topic::Namespaces, watched) => policy_changes(ReplacedKind::Namespaces, watched),
             (Topic::Constraints(kind), watched) => policy_changes(ReplacedKind::Constraints(kind.clone()), watched),
+            (Topic::Own(kind), watched) => policy_changes(kind.replaced(), watched),
             (Topic::Synced(gvk), watched) => synced_changes(gvk, watched),
             (Topic::Crds, watched) => self.take_crds(watched),
             (Topic::Configs, watched) => {
@@ -206,8 +217,14 @@ impl Feed {
                 self.set_state(gvk, state);
                 is_hopeless
             }
+            Topic::Own(kind) if failure.code == Some(404) => {
+                if self.awaited.remove(topic) {
+                    info!(?kind, "there is no CRD of this kind; it is watched from when there is one");
+                }
+                false
+            }
             Topic::Configs | Topic::SyncSets => failure.code == Some(404),
-            Topic::Templates | Topic::Namespaces | Topic::Crds | Topic::Constraints(_) => false,
+            Topic::Templates | Topic::Namespaces | Topic::Crds | Topic::Constraints(_) | Topic::Own(_) => false,
         };
         if is_hopeless && self.awaited.remove(topic) {
             warn!(?topic, error = failure.message, "starting without what cannot be listed");
@@ -431,6 +448,8 @@ mod tests {
             (Topic::Configs, Some(403), 100, true),
             (Topic::Configs, Some(404), 1, false),
             (Topic::SyncSets, Some(404), 1, false),
+            (Topic::Own(OwnKind::Assign), Some(404), 1, false),
+            (Topic::Own(OwnKind::Provider), Some(403), 100, true),
             (Topic::Synced(gvk.clone()), Some(403), 1, false),
             (Topic::Synced(gvk.clone()), Some(404), 1, false),
             (Topic::Synced(gvk.clone()), Some(500), 1, true),

@@ -11,6 +11,7 @@ mod feed;
 mod install;
 mod lease;
 mod namespaces;
+mod own_kinds;
 mod policies;
 mod status;
 mod synced_kinds;
@@ -157,9 +158,10 @@ impl Loops {
         let Clients { patient, hasty, troubles, .. } = self.clients.clone();
         let (synced_sender, synced) = watch::channel(synced_kinds::SyncedKinds::default());
         let metrics = self.metrics.clone();
+        let own = own_kinds::OwnKind::of(&self.options.operations).collect();
         let feed = feed::Feed::new(hasty, namespace, sender, crd_sender, synced_sender, metrics, troubles);
         let events = events::run(patient.clone(), self.options.clone(), self.snapshots.clone());
-        let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked))), ("event loop", Box::pin(events))];
+        let mut tasks: Tasks = vec![("cluster feed", Box::pin(feed.run(asked, own))), ("event loop", Box::pin(events))];
         if self.options.operations.has(Operation::Generate) {
             tasks.extend(self.generate(crds.clone(), released.clone()));
         }
@@ -167,7 +169,10 @@ impl Loops {
             tasks.extend(self.keep_rules(released.clone()));
         }
         if self.options.operations.has(Operation::Status) {
-            tasks.extend(self.aggregate(crds, released.clone()));
+            tasks.extend(self.aggregate("admit-status", status::OTHERS, crds.clone(), released.clone()));
+        }
+        if self.options.operations.has(Operation::MutationStatus) {
+            tasks.extend(self.aggregate("admit-mutation-status", status::OF_MUTATION, crds, released.clone()));
         }
         // Every process, whatever else it does: the one that aggregates says so of all.
         let statuses = status::PodStatuses {
@@ -207,12 +212,18 @@ impl Loops {
     }
 
     /// One replica gathers in statuses what all of them say.
-    fn aggregate(&self, crds: watch::Receiver<feed::KnownCrds>, released: mpsc::Sender<()>) -> Tasks {
-        let (held, hold) = self.hold("admit-status", released);
+    fn aggregate(
+        &self,
+        lease: &'static str,
+        subjects: &'static [status::Subject],
+        crds: watch::Receiver<feed::KnownCrds>,
+        released: mpsc::Sender<()>,
+    ) -> Tasks {
+        let (held, hold) = self.hold(lease, released);
         let (clients, options, reports) = (self.clients.clone(), self.options.clone(), self.reports.clone());
-        let aggregator = status::Aggregator { clients, options, reports, crds };
+        let aggregator = status::Aggregator { clients, options, reports, crds, subjects };
         let work = move || aggregator.clone().run();
-        vec![("status lease", hold), ("loop of statuses of all", Box::pin(lease::while_held(held, work)))]
+        vec![("lease of statuses", hold), ("loop of statuses of all", Box::pin(lease::while_held(held, work)))]
     }
 
     fn hold(&self, name: &'static str, released: mpsc::Sender<()>) -> (watch::Receiver<bool>, BoxFuture<'static, ()>) {

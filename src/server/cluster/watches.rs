@@ -56,13 +56,33 @@ impl Failure {
     }
 }
 
+/// Rests between looks for a kind that need not be there.
+const ABSENCE: Duration = Duration::from_secs(5);
+
+type Watching = BoxStream<'static, Result<Watched, Failure>>;
+
 /// Watches a resource in all namespaces.
-pub(super) fn watch(
+pub(super) fn watch(client: Client, resource: ApiResource, labels: Option<&str>, troubles: Arc<Troubles>) -> Watching {
+    begin(client, resource, labels, troubles, false)
+}
+
+/// The same of a kind that need not be there: the log says nothing of its absence, and it is looked for now and then.
+pub(super) fn watch_if_there(
     client: Client,
     resource: ApiResource,
     labels: Option<&str>,
     troubles: Arc<Troubles>,
-) -> BoxStream<'static, Result<Watched, Failure>> {
+) -> Watching {
+    begin(client, resource, labels, troubles, true)
+}
+
+fn begin(
+    client: Client,
+    resource: ApiResource,
+    labels: Option<&str>,
+    troubles: Arc<Troubles>,
+    may_be_absent: bool,
+) -> Watching {
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut config = watcher::Config::default();
     if let Some(labels) = labels {
@@ -70,7 +90,8 @@ pub(super) fn watch(
     }
     let events = watcher::watcher(api, config).boxed();
     let rests = Rests::default();
-    let state = State { events, resource, listed: Vec::new(), failures: 0, rest: Duration::ZERO, rests, troubles };
+    let (listed, rest) = (Vec::new(), Duration::ZERO);
+    let state = State { events, resource, may_be_absent, listed, failures: 0, rest, rests, troubles };
     unfold(state, |mut state| async move {
         let watched = state.next().await?;
         Some((watched, state))
@@ -81,6 +102,7 @@ pub(super) fn watch(
 struct State {
     events: BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>>,
     resource: ApiResource,
+    may_be_absent: bool,
     listed: Vec<Object>,
     /// Since it last went well.
     failures: u32,
@@ -122,8 +144,12 @@ impl State {
 
     fn fail(&mut self, error: &watcher::Error) -> Failure {
         let trouble = Trouble::of(error);
-        self.troubles.failed("watch", &self.resource.plural, trouble, error);
-        self.rest = self.rests.next(trouble, Instant::now());
+        if self.may_be_absent && trouble == Trouble::Absent {
+            self.rest = ABSENCE;
+        } else {
+            self.troubles.failed("watch", &self.resource.plural, trouble, error);
+            self.rest = self.rests.next(trouble, Instant::now());
+        }
         self.failures = self.failures.saturating_add(1);
         Failure::of(error, self.failures)
     }

@@ -31,7 +31,7 @@ use super::certificates::watch_one;
 use super::troubles::{Rests, Trouble, Troubles};
 use super::watches::resource;
 use super::{Clients, FIELD_MANAGER};
-use crate::model::api::{CONSTRAINTS_GROUP, Match, TEMPLATES_GROUP};
+use crate::model::api::{CONSTRAINTS_GROUP, GeneratorKinds, KindSelector, Match, TEMPLATES_GROUP};
 use crate::model::object::{FieldPath, Object};
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::webhook_rules::{Interest, Known, Patience, Rules, needs};
@@ -128,7 +128,19 @@ fn interests(report: &Report, snapshots: &SnapshotHandle) -> Vec<Interest> {
         .constraints()
         .iter()
         .map(|one| Interest { criteria: one.constraint.criteria.clone(), operations: one.operations.clone() });
-    there.chain(in_force).collect()
+    let expanded = snapshot.expansions().in_force().flat_map(|one| one.apply_to.iter().filter_map(generators));
+    there.chain(in_force).chain(expanded).collect()
+}
+
+/// What ExpansionTemplates expand has to be let through, whatever constraints say of it: they are about what comes of it.
+/// An entry without a group, version or kind is for nothing.
+fn generators(entry: &GeneratorKinds) -> Option<Interest> {
+    let GeneratorKinds { groups, versions, kinds } = entry;
+    if [groups, versions, kinds].iter().any(|texts| texts.is_empty()) {
+        return None;
+    }
+    let selector = KindSelector { api_groups: groups.clone(), kinds: kinds.clone() };
+    Some(Interest { criteria: Match { kinds: vec![selector], ..Match::default() }, operations: Vec::new() })
 }
 
 fn of_group<'r>(report: &'r Report, group: &'static str) -> impl Iterator<Item = &'r Arc<Object>> {
@@ -396,6 +408,19 @@ mod tests {
         assert_eq!(discovered(list("Stale")), None);
         // What an API server answers that knows the older form alone.
         assert_eq!(discovered(json!({"kind": "APIGroupList", "groups": [{"name": "apps"}]})), None);
+    }
+
+    #[test]
+    fn what_is_expanded_is_let_through() {
+        let entry = |groups: &[&str]| GeneratorKinds {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            versions: vec!["v1".to_owned()],
+            kinds: vec!["Deployment".to_owned()],
+        };
+        let interest = generators(&entry(&["apps"])).unwrap();
+        assert_eq!((interest.criteria.kinds.len(), interest.operations.len()), (1, 0));
+        assert_eq!(interest.criteria.kinds[0].kinds, ["Deployment"]);
+        assert!(generators(&entry(&[])).is_none());
     }
 
     #[test]

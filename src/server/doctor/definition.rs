@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::webhooks::list;
 use super::{Facts, Finding, Severity, Webhook};
+use crate::model::api::MUTATIONS_GROUP;
 
 /// The checks of this theme.
 pub(super) fn check(facts: &Facts, all: &[Webhook]) -> Vec<Finding> {
     let single = all.iter().flat_map(|webhook| {
         [side_effects(webhook), match_policy(webhook), reinvocation(webhook, all)].into_iter().flatten()
     });
-    single.chain(missing(facts, all)).chain(duplicates(all)).collect()
+    single.chain(missing(facts, all)).chain(missing_for_mutators(facts, all)).chain(duplicates(all)).collect()
 }
 
 fn side_effects(webhook: &Webhook) -> Option<Finding> {
@@ -71,6 +72,21 @@ fn missing(facts: &Facts, all: &[Webhook]) -> Option<Finding> {
     })
 }
 
+/// Mutators that nothing is ever sent to.
+fn missing_for_mutators(facts: &Facts, all: &[Webhook]) -> Option<Finding> {
+    let is_there = all.iter().any(|webhook| webhook.is_own && webhook.is_mutating);
+    let mutators = facts.policies.iter().flatten().flatten().filter(|one| one.gvk().group == MUTATIONS_GROUP).count();
+    (facts.mutating.is_ok() && !is_there && mutators > 0).then(|| Finding {
+        severity: Severity::Warning,
+        check: "no-mutating-webhook",
+        object: format!("MutatingWebhookConfiguration {}", facts.names.mutating),
+        field: String::new(),
+        found: format!("there is none of that name with a webhook in it, and {mutators} mutators"),
+        why: "no request is changed by the mutators of this cluster".to_owned(),
+        help: "apply it, or say how it is called: --mutating-webhook-configuration-name NAME".to_owned(),
+    })
+}
+
 /// Two installations that judge the same requests.
 fn duplicates(all: &[Webhook]) -> Vec<Finding> {
     let mut by_name: BTreeMap<&str, Vec<&Webhook>> = BTreeMap::new();
@@ -102,7 +118,7 @@ fn duplicates(all: &[Webhook]) -> Vec<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::fixtures::{facts_with, mutating, validating};
+    use super::super::fixtures::{facts_with, mutating, object, validating};
     use super::*;
 
     fn run(facts: &Facts) -> Vec<(Severity, &'static str)> {
@@ -133,6 +149,10 @@ mod tests {
         let twice = facts_with(&[validating(|_| {}), validating(|_| {})], &[]);
         assert_eq!(run(&twice), [(Severity::Warning, "duplicate-webhook")]);
         assert_eq!(run(&facts_with(&[], &[])), [(Severity::Warning, "no-webhook")]);
+        let mut unheard = facts_with(&[validating(|_| {})], &[]);
+        unheard.policies = vec![Ok(vec![object(json!({"apiVersion": "mutations.gatekeeper.sh/v1", "kind": "Assign",
+            "metadata": {"name": "a"}}))])];
+        assert_eq!(run(&unheard), [(Severity::Warning, "no-mutating-webhook")]);
         let injector = |webhook: &mut Value| webhook["name"] = "sidecar.example.com".into();
         let several = facts_with(&[validating(|_| {})], &[mutating(|_| {}), mutating(injector)]);
         assert_eq!(run(&several), [(Severity::Info, "reinvocation"), (Severity::Info, "reinvocation")]);

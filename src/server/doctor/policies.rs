@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Facts, Finding, Severity, Webhook};
-use crate::model::api::TEMPLATES_GROUP;
+use crate::model::api::{EXPANSION_GROUP, PROVIDERS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::Object;
 
 /// Namespaces with this label are kept from the webhooks by their namespaceSelector.
@@ -17,8 +17,7 @@ pub(super) fn check(facts: &Facts, _: &[Webhook]) -> Vec<Finding> {
 
 fn not_in_force(policy: &Object) -> Option<Finding> {
     let gvk = policy.gvk();
-    let is_template = gvk.group == TEMPLATES_GROUP;
-    let (severity, found) = fault(policy, is_template)?;
+    let (severity, found) = fault(policy, &gvk.group)?;
     let resource = gvk.kind.to_lowercase();
     let why = if severity == Severity::Error {
         "it is not enforced"
@@ -39,14 +38,17 @@ fn not_in_force(policy: &Object) -> Option<Finding> {
     })
 }
 
-fn fault(policy: &Object, is_template: bool) -> Option<(Severity, String)> {
+fn fault(policy: &Object, group: &str) -> Option<(Severity, String)> {
     let entries = policy.field(&["status", "byPod"]).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let errors = entries.iter().filter_map(|entry| entry.get("errors")?.as_array()).flatten();
     let message = errors.filter_map(|error| error.get("message")?.as_str()).next();
     let is_true = |value: Option<&Value>| value.and_then(Value::as_bool) == Some(true);
-    let is_in_force = match is_template {
-        true => is_true(policy.field(&["status", "created"])),
-        false => entries.iter().any(|entry| is_true(entry.get("enforced"))),
+    let has_no_errors = |entry: &Value| entry.get("errors").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let is_in_force = match group {
+        TEMPLATES_GROUP => is_true(policy.field(&["status", "created"])),
+        EXPANSION_GROUP => entries.iter().any(has_no_errors),
+        PROVIDERS_GROUP => entries.iter().any(|entry| is_true(entry.get("active"))),
+        _ => entries.iter().any(|entry| is_true(entry.get("enforced"))),
     };
     match (is_in_force, message) {
         (true, None) => None,
@@ -76,7 +78,7 @@ mod tests {
 
     use super::super::fixtures::{facts_with, object};
     use super::*;
-    use crate::model::api::CONSTRAINTS_GROUP;
+    use crate::model::api::{CONSTRAINTS_GROUP, MUTATIONS_GROUP};
 
     fn run(group: &str, status: Value) -> Vec<Severity> {
         let mut facts = facts_with(&[], &[]);
@@ -97,6 +99,12 @@ mod tests {
             (CONSTRAINTS_GROUP, json!({"byPod": [{"enforced": true}, {"enforced": false}]}), vec![]),
             (CONSTRAINTS_GROUP, json!({"byPod": [{"enforced": false, "errors": error}]}), vec![Severity::Error]),
             (CONSTRAINTS_GROUP, json!({"byPod": []}), vec![Severity::Error]),
+            (MUTATIONS_GROUP, json!({"byPod": [{"enforced": true}]}), vec![]),
+            (MUTATIONS_GROUP, json!({"byPod": [{"errors": error}]}), vec![Severity::Error]),
+            (EXPANSION_GROUP, json!({"byPod": [{"id": "a"}, {"errors": error}]}), vec![Severity::Warning]),
+            (EXPANSION_GROUP, json!({}), vec![Severity::Error]),
+            (PROVIDERS_GROUP, json!({"byPod": [{"active": true}]}), vec![]),
+            (PROVIDERS_GROUP, json!({"byPod": [{"errors": error}]}), vec![Severity::Error]),
         ] {
             assert_eq!(run(group, status.clone()), expected, "{status}");
         }

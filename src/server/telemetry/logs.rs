@@ -14,7 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
 /// Fields whose text is JSON; written as what it says.
-const STRUCTURED: [&str; 3] = ["constraint_enforcement_actions", "details", "execution_stats"];
+const STRUCTURED: [&str; 4] = ["constraint_enforcement_actions", "details", "execution_stats", "resource_labels"];
+/// The field whose text is a JSON object with fields of the line: names of fields are fixed, and there is one for each pass.
+const SPREAD: &str = "iterations";
 
 /// How lines are written.
 #[derive(Clone, Debug)]
@@ -101,6 +103,9 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = format!("{value:?}");
+        if let (SPREAD, Ok(Value::Object(fields))) = (field.name(), serde_json::from_str(&text)) {
+            return self.0.extend(fields);
+        }
         let parsed = STRUCTURED.contains(&field.name()).then(|| serde_json::from_str(&text).ok()).flatten();
         self.put(field, parsed.unwrap_or_else(|| text.into()));
     }

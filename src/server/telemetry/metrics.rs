@@ -15,6 +15,8 @@ use prometheus_client::registry::Registry;
 use super::evaluations::Evaluations;
 use super::expiry::Expiry;
 use super::inventory::Synced;
+use super::mutation::MutationMetrics;
+use super::providers::ProviderMetrics;
 use super::set_aside::SetAside;
 use crate::policy::evaluate::{BrokenLimit, Decision};
 use crate::policy::snapshot::SnapshotHandle;
@@ -36,6 +38,8 @@ pub struct Metrics {
     watched: Gauge,
     intended_watches: Gauge,
     dropped_events: Counter<u64, AtomicU64>,
+    mutation: MutationMetrics,
+    providers: ProviderMetrics,
 }
 
 /// How a request ended, for metrics.
@@ -68,8 +72,8 @@ struct StatusLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    status: State,
+pub(super) struct StateLabels {
+    pub(super) status: State,
 }
 
 /// As many as there are constraints.
@@ -106,7 +110,10 @@ impl Metrics {
             watched: Gauge::default(),
             intended_watches: Gauge::default(),
             dropped_events: Counter::default(),
+            mutation: MutationMetrics::default(),
+            providers: ProviderMetrics::default(),
         };
+        metrics.mutation.register(&mut metrics.registry);
         metrics.register_policies();
         metrics.register_cluster();
         metrics
@@ -133,6 +140,7 @@ impl Metrics {
             "Events on violations that were not written because there were too many",
             self.dropped_events.clone(),
         );
+        self.providers.register(&mut self.registry);
     }
 
     fn register_policies(&mut self) {
@@ -178,10 +186,16 @@ impl Metrics {
     #[must_use]
     pub(in crate::server) fn of_webhook(mut self, snapshots: Arc<SnapshotHandle>, certificates: Certificates) -> Self {
         self.register_requests();
+        self.mutation.register_requests(&mut self.registry);
         self.registry.register_collector(Box::new(Expiry(certificates)));
         self.registry.register_collector(Box::new(SetAside(Arc::clone(&snapshots))));
         self.registry.register_collector(Box::new(Evaluations(snapshots)));
         self
+    }
+
+    /// What is counted of providers.
+    pub(in crate::server) fn providers(&self) -> &ProviderMetrics {
+        &self.providers
     }
 
     /// Counts one answered request.
@@ -190,6 +204,11 @@ impl Metrics {
         let labels = RequestLabels { admission_status, admission_dryrun: DryRun(is_dry_run) };
         self.requests.get_or_create(&labels).inc();
         self.request_duration.get_or_create(&StatusLabels { admission_status }).observe(seconds);
+    }
+
+    /// What is about mutation, expansion and external data.
+    pub(crate) fn mutation(&self) -> &MutationMetrics {
+        &self.mutation
     }
 
     /// Counts one evaluation that was stopped.
@@ -267,7 +286,7 @@ impl EncodeLabelValue for DryRun {
     }
 }
 
-fn request_buckets() -> Histogram {
+pub(super) fn request_buckets() -> Histogram {
     let milliseconds = (1..=9).map(|step| f64::from(step) / 1_000.0);
     let hundredths = (1..=9).map(|step| f64::from(step) / 100.0);
     let tenths = (1..=9).map(|step| f64::from(step) / 10.0);

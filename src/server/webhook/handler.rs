@@ -10,20 +10,21 @@ use tracing::{error, info};
 
 use super::namespaces::{Namespaces, UnknownNamespace};
 use super::trace::Tracer;
-use super::wire::{Reply, TIMEOUT_MARGIN, read_body, request_timeout};
-use super::{Policies, Reporter};
+use super::wire::{Reply, TIMEOUT_MARGIN, identity, read_body, request_timeout};
+use super::{Policies, Reporter, own_accounts};
 use crate::model::api::{EnforcementPoint, Process};
 use crate::model::review::{
     AdmissionResponse, AdmissionReview, ExactObjects, Operation, RejectedReview, Review, ReviewedObject,
 };
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::own::{self, OwnRules, Passed, Refusal};
-use crate::policy::evaluate::{Decision, EvalContext, validate};
+use crate::policy::evaluate::{Decision, EvalContext, Expands, validate};
 use crate::policy::external_data::ExternalDataSource;
 use crate::policy::snapshot::SnapshotHandle;
 use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
 use crate::server::telemetry::traces::{RequestTrace, Traces};
+use crate::server::turn;
 
 /// The most that an API server may be told to wait.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,6 +41,7 @@ pub(super) struct Admission {
     tracer: Tracer,
     max_request_bytes: usize,
     evaluation_limit: Duration,
+    expands_generators: bool,
     reporter: Reporter,
     external_data: Arc<dyn ExternalDataSource>,
     traces: Traces,
@@ -114,14 +116,13 @@ impl Admission {
                 admits_unknown_actions: options.admits_unknown_actions,
                 namespace: options.pod_namespace.clone(),
             },
-            tracer: Tracer::new(options.build),
+            tracer: Tracer::new(options.build, Arc::clone(&policies.external_data)),
             max_request_bytes: options.max_request_bytes,
             reporter,
             traces,
             evaluation_limit: options.evaluation_limit,
-            // Gatekeeper's name for the account counts too: clusters that move over keep theirs.
-            own_accounts: ["admit", "gatekeeper-admin"]
-                .map(|name| format!("system:serviceaccount:{}:{name}", options.pod_namespace)),
+            own_accounts: own_accounts(&options.pod_namespace),
+            expands_generators: options.expands_generators,
         }
     }
 
@@ -214,11 +215,10 @@ impl Admission {
         let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(slots).acquire_owned()).await else {
             return Err("serving context canceled, aborting request");
         };
-        let (admission, course) = (Arc::clone(self), course.clone());
+        let (admission, course, turns) = (Arc::clone(self), course.clone(), Arc::clone(slots));
         let done = tokio::task::spawn_blocking(move || {
             waiting.end();
-            let _slot = slot;
-            work(&admission, &course)
+            turn::hold(turns, slot, || work(&admission, &course))
         });
         done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
@@ -288,6 +288,7 @@ impl Admission {
             evaluation_limit: Some(self.evaluation_limit),
             keeps_runs: trace.is_recorded(),
             external_data: self.external_data.as_ref(),
+            expands: if self.expands_generators { Expands::ByTemplates } else { Expands::Nothing },
         };
         let evaluating = trace.stage("evaluate constraints");
         let outcome = validate(&snapshot, review, context);
@@ -297,14 +298,6 @@ impl Admission {
         let mut verdict = self.reporter.judged(review, outcome, &places, trace);
         verdict.response.warnings.extend(pending.passed.warnings);
         done(answered(version, review, verdict.decision, &verdict.response))
-    }
-}
-
-/// The version and the id that an answer needs.
-fn identity(body: &[u8]) -> (Option<String>, String) {
-    match AdmissionReview::parse(body) {
-        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
-        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
     }
 }
 

@@ -3,6 +3,8 @@
 mod handler;
 mod label;
 mod listener;
+mod mutate;
+mod mutate_report;
 mod namespaces;
 mod places;
 mod report;
@@ -12,7 +14,10 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::post;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -26,6 +31,7 @@ use crate::policy::snapshot::SnapshotHandle;
 pub use label::ExemptNamespaces;
 pub use listener::TlsVersion;
 pub(super) use listener::bind;
+pub use mutate_report::MutationOptions;
 pub(super) use namespaces::Namespaces;
 pub use report::ReportOptions;
 pub(super) use report::Reporter;
@@ -55,18 +61,17 @@ impl Webhook {
         traces: Traces,
     ) -> Result<Self, ServeError> {
         let mut router = Router::new();
+        if options.operations.has(Operation::MutationWebhook) {
+            let (namespaces, metrics, traces) = (namespaces.clone(), Arc::clone(&metrics), traces.clone());
+            let mutation = Arc::new(mutate::Mutation::new(options, &policies, namespaces, metrics, traces));
+            let handle = move |request| Arc::clone(&mutation).handle(request);
+            router = router.route("/v1/mutate", post(once_known(policies.are_known.clone(), handle)));
+        }
         if options.operations.has(Operation::Webhook) {
             let admission = handler::Admission::new(options, &policies, namespaces, metrics, reporter, traces);
-            let (admission, are_known) = (Arc::new(admission), policies.are_known);
-            let judge = move |request| {
-                let (admission, are_known) = (Arc::clone(&admission), are_known.clone());
-                async move {
-                    // Whoever does not know the policies yet would allow everything.
-                    let are_known = *are_known.borrow();
-                    if are_known { admission.handle(request).await } else { wire::not_ready() }
-                }
-            };
-            router = router.route("/v1/admit", post(judge));
+            let admission = Arc::new(admission);
+            let handle = move |request| Arc::clone(&admission).handle(request);
+            router = router.route("/v1/admit", post(once_known(policies.are_known.clone(), handle)));
         }
         let labels = label::LabelGuard::new(options.exempt_namespaces.clone(), options.max_request_bytes);
         router = router.route("/v1/admitlabel", post(move |request| labels.clone().handle(request)));
@@ -84,5 +89,22 @@ impl Webhook {
         stop: watch::Receiver<bool>,
     ) {
         self.tls.serve(listener, self.router, leaving, stop).await;
+    }
+}
+
+/// Names of the accounts whose requests are let through: those of admit itself. Gatekeeper's name counts too, for clusters
+/// that move over keep theirs.
+fn own_accounts(namespace: &str) -> [String; 2] {
+    ["admit", "gatekeeper-admin"].map(|name| format!("system:serviceaccount:{namespace}:{name}"))
+}
+
+/// Hands requests on from when the policies are known: whoever does not know them would let everything through as it is.
+fn once_known<F: Future<Output = Response> + Send + 'static>(
+    are_known: watch::Receiver<bool>,
+    handle: impl Fn(Request) -> F + Clone,
+) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone {
+    move |request| match *are_known.borrow() {
+        true => Box::pin(handle(request)),
+        false => Box::pin(std::future::ready(wire::not_ready())),
     }
 }

@@ -8,7 +8,7 @@ use crate::model::api::EnforcementAction;
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
-use crate::policy::evaluate::Evaluation;
+use crate::policy::evaluate::{Evaluation, Violation};
 use crate::policy::snapshot::Snapshot;
 
 /// The longest that one request may be held up by this: others wait for its thread.
@@ -29,16 +29,17 @@ pub(super) fn find(
         }
         let blame = blame(snapshot, review, violation, deadline);
         // What is found until time is up need not be what would have been found in the end.
-        place(&blame).filter(|_| !deadline.has_passed())
+        place(&blame, violation).filter(|_| !deadline.has_passed())
     });
     places.collect()
 }
 
-/// The field, as the API server writes it.
-fn place(blame: &Blame) -> Option<String> {
+/// The field, as the API server writes it; for what the object would create, the field that that is made from.
+fn place(blame: &Blame, violation: &Violation) -> Option<String> {
+    let written = |path| violation.origin_of(path).path;
     match (&blame.missing, blame.basis) {
         (_, Basis::Object) => None,
-        (Some(missing), _) => Some(format!("missing {missing}")),
-        (None, _) => Some(blame.path.to_string()),
+        (Some(missing), _) => Some(format!("missing {}", written(missing))),
+        (None, _) => Some(written(&blame.path).to_string()),
     }
 }

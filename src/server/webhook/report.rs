@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
-use crate::model::api::EnforcementAction;
+use crate::model::api::{EnforcementAction, EnforcementPoint};
 use crate::model::review::Review;
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{Decision, Evaluation, LimitBreach, ReviewFailure, TemplateRun, Verdict, Violation};
@@ -225,7 +225,7 @@ fn log_violation(id: DecisionId, review: &Review, violation: &Violation) {
         constraint_group = gvk.group,
         constraint_api_version = gvk.version,
         constraint_kind = constraint.kind(),
-        constraint_action = constraint.enforcement.as_str(),
+        constraint_action = violation.enforcement_action(),
         constraint_enforcement_actions = %json!(scoped_actions(violation)),
         resource_group = review.kind.group,
         resource_api_version = review.kind.version,
@@ -240,8 +240,10 @@ fn log_violation(id: DecisionId, review: &Review, violation: &Violation) {
 
 /// Gatekeeper lists the actions of scoped constraints only; others have the one that they are written with.
 fn scoped_actions(violation: &Violation) -> Vec<&str> {
-    let is_scoped = violation.constraint.constraint.enforcement.as_str() == "scoped";
-    violation.actions.iter().filter(|_| is_scoped).map(EnforcementAction::as_str).collect()
+    let enforcement = &violation.constraint.constraint.enforcement;
+    let is_scoped = enforcement.as_str() == "scoped";
+    let actions = enforcement.actions_at(EnforcementPoint::Webhook).into_iter().filter(|_| is_scoped);
+    actions.map(EnforcementAction::as_str).collect()
 }
 
 /// The keys of the log line, but for details.
@@ -256,7 +258,7 @@ fn annotations(id: DecisionId, review: &Review, violation: &Violation) -> Vec<(&
         ("constraint_group", gvk.group.clone()),
         ("constraint_api_version", gvk.version.clone()),
         ("constraint_kind", constraint.kind().to_owned()),
-        ("constraint_action", constraint.enforcement.as_str().to_owned()),
+        ("constraint_action", violation.enforcement_action().to_owned()),
         ("constraint_enforcement_actions", scoped_actions(violation).join(",")),
         ("resource_group", review.kind.group.clone()),
         ("resource_api_version", review.kind.version.clone()),

@@ -13,7 +13,7 @@ use crate::model::api::EnforcementPoint;
 use crate::model::review::Review;
 use crate::policy::engine::{Deadline, Notes};
 use crate::policy::evaluate::{EvalContext, validate_noting};
-use crate::policy::external_data::NoExternalData;
+use crate::policy::external_data::ExternalDataSource;
 use crate::policy::snapshot::{BuildOptions, Snapshot};
 
 /// The most traces that wait for each other.
@@ -24,13 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Makes traces, one at a time.
 pub(super) struct Tracer {
     build: BuildOptions,
+    external_data: Arc<dyn ExternalDataSource>,
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
 }
 
 impl Tracer {
-    pub(super) fn new(build: BuildOptions) -> Self {
-        Self { build, waiting: Arc::new(Semaphore::new(MOST_WAITING)), running: Arc::new(Semaphore::new(1)) }
+    pub(super) fn new(build: BuildOptions, external_data: Arc<dyn ExternalDataSource>) -> Self {
+        Self {
+            build,
+            external_data,
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+            running: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Begins a trace of the request, if a Config asks for one.
@@ -43,10 +49,12 @@ impl Tracer {
             return;
         };
         let (snapshot, review, build) = (Arc::clone(snapshot), review.clone(), self.build);
+        let source = Arc::clone(&self.external_data);
         let running = Arc::clone(&self.running);
         tokio::spawn(async move {
             let _turn = running.acquire_owned().await;
-            let traced = tokio::task::spawn_blocking(move || log_trace(&snapshot, &review, build)).await;
+            let traced =
+                tokio::task::spawn_blocking(move || log_trace(&snapshot, &review, build, source.as_ref())).await;
             if let Err(error) = traced {
                 warn!(%error, "a trace could not be made");
             }
@@ -55,12 +63,12 @@ impl Tracer {
     }
 }
 
-fn log_trace(snapshot: &Snapshot, review: &Review, build: BuildOptions) {
+fn log_trace(snapshot: &Snapshot, review: &Review, build: BuildOptions, source: &dyn ExternalDataSource) {
     let traced = snapshot.traced(review, build);
     let (point, deadline) = (EnforcementPoint::Webhook, Deadline::after(PATIENCE));
     let mut notes = Notes::default();
     let context =
-        EvalContext { point, deadline, evaluation_limit: None, keeps_runs: false, external_data: &NoExternalData };
+        EvalContext { point, deadline, evaluation_limit: None, external_data: source, ..EvalContext::offline() };
     let outcome = match validate_noting(&traced, review, context, Some(&mut notes)) {
         Ok(evaluation) => {
             format!("{} constraints matched, {} violations", evaluation.matched, evaluation.violations.len())

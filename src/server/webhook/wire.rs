@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tracing::info;
 
 use crate::model::object::JsonError;
-use crate::model::review::{AdmissionResponse, RejectedReview, ReviewError};
+use crate::model::review::{AdmissionResponse, AdmissionReview, RejectedReview, ReviewError};
 
 /// What the API server waits at most, when it does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,6 +88,14 @@ fn parse_duration(text: &str) -> Option<Duration> {
     text.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 
+/// The version and the id that an answer needs.
+pub(super) fn identity(body: &[u8]) -> (Option<String>, String) {
+    match AdmissionReview::parse(body) {
+        Ok(AdmissionReview { api_version, review }) => (Some(api_version), review.uid),
+        Err(RejectedReview { api_version, uid, .. }) => (api_version, uid),
+    }
+}
+
 /// What every request gets until the policies are known: as if nobody were there, so that the failure policy decides.
 pub(super) fn not_ready() -> Response {
     let text = "policies are still being loaded, so nothing can be judged yet; see /readyz and the log\n";
@@ -96,7 +104,7 @@ pub(super) fn not_ready() -> Response {
 
 /// Any path that is no endpoint.
 pub(super) async fn not_found(uri: Uri) -> Response {
-    let endpoints = "POST /v1/admit and POST /v1/admitlabel";
+    let endpoints = "POST /v1/admit, POST /v1/mutate and POST /v1/admitlabel";
     let text = format!("no such endpoint: {}; the webhook answers {endpoints}\n", uri.path());
     (StatusCode::NOT_FOUND, text).into_response()
 }

@@ -1,7 +1,8 @@
 //! One object judged by all policies, what it would create included: violations to findings.
 //!
-//! A policy on Pods finds in a Deployment what it would find in the Deployment's Pods, and the place is the Deployment's. What
-//! several policies' kinds or several copies say about one place is said once.
+//! A policy on Pods finds in a Deployment what it would find in the Deployment's Pods, and the place is the Deployment's. Which
+//! Pods these are, an ExpansionTemplate says if one applies, and else what is known of workloads: never both. What several
+//! policies' kinds or several copies say about one place is said once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use crate::model::object::{FieldPath, Object, ObjectKey};
 use crate::model::review::Review;
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
-use crate::policy::evaluate::{EvalContext, Evaluation, ReviewFailure, Violation, validate};
-use crate::policy::expansion::{Holder, Referents, Resultant, Unexpandable, expand, may_create};
+use crate::policy::evaluate::{EvalContext, Evaluation, Expands, Violation, validate};
+use crate::policy::expansion::{Holder, Referents, Unexpandable};
 use crate::policy::snapshot::Snapshot;
 use crate::workbench::bundle::BundledObject;
 use crate::workbench::diagnostic::Diagnostic;
@@ -28,6 +29,8 @@ const NOT_EXPANDABLE: &str = "not-expandable";
 /// All that judging needs beside the object.
 pub(super) struct Judge<'a> {
     pub(super) snapshot: &'a Snapshot,
+    /// The mutators that propose fixes.
+    pub(super) mutations: &'a Snapshot,
     pub(super) rules: &'a Rules,
     /// What generators may refer to; absent when nothing is expanded.
     pub(super) referents: Option<&'a Referents>,
@@ -39,7 +42,7 @@ impl Judge<'_> {
     /// object is the place.
     pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let mut findings = self.find(manifest, finds_fields)?;
-        let is_fixable = !self.snapshot.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
+        let is_fixable = !self.mutations.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
         if is_fixable && !findings.is_empty() {
             fix::offer(self, &manifest.open()?, &mut findings);
         }
@@ -48,110 +51,69 @@ impl Judge<'_> {
 
     /// The policies that an object, or what it would create, breaks; nothing when that cannot be told.
     pub(super) fn breaks(&self, object: &Object) -> Option<Vec<Broken>> {
-        let namespace = self.snapshot.namespace(object.namespace()).cloned();
-        let review = Review::of_object(object, namespace.clone());
-        let mut broken = self.broken(&review, None)?;
-        let Some(referents) = self.referents.filter(|_| may_create(object.gvk())) else { return Some(broken) };
-        for resultant in expand(object, referents).resultants {
-            broken.append(&mut self.broken(&resultant.review(namespace.clone()), Some(&resultant))?);
-        }
-        Some(broken)
-    }
-
-    fn broken(&self, review: &Review, resultant: Option<&Resultant>) -> Option<Vec<Broken>> {
-        let evaluation = validate(self.snapshot, review, EvalContext::offline()).ok()?;
+        let review = Review::of_object(object, self.snapshot.namespace(object.namespace()).cloned());
+        let evaluation = validate(self.snapshot, &review, self.context()).ok()?;
         let broken = evaluation.violations.into_iter().map(|violation| {
             let rule = self.rules.of_constraint(&violation.constraint);
             Broken {
                 kind: rule.id.clone(),
                 constraint: rule.constraint.clone(),
-                implied: resultant.map(|resultant| resultant.object.gvk().kind.clone()),
-                message: violation.message,
+                implied: implied_kind(&violation),
+                message: violation.own_message().to_owned(),
             }
         });
         Some(broken.collect())
     }
 
+    fn context(&self) -> EvalContext<'_> {
+        let expands = self.referents.map_or(Expands::Nothing, Expands::WithWorkloads);
+        EvalContext { expands, ..EvalContext::offline() }
+    }
+
     fn find(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let namespace = self.snapshot.namespace(manifest.namespace()).cloned();
-        let referents = self.referents.filter(|_| may_create(manifest.gvk()));
-        let reviewed = if referents.is_none() { manifest.reviewed() } else { None };
-        let Some(reviewed) = reviewed else {
-            let object = manifest.open()?;
-            let review = Review::of_object(&object.object, namespace);
-            let evaluation = validate(self.snapshot, &review, EvalContext::offline());
-            return self.findings(&object, &review, evaluation, referents, finds_fields);
+        let review = match manifest.reviewed() {
+            Some(reviewed) => Review::of_reviewed(reviewed, namespace),
+            None => Review::of_object(&manifest.open()?.object, namespace),
         };
-        let review = Review::of_reviewed(reviewed, namespace);
-        match validate(self.snapshot, &review, EvalContext::offline()) {
+        match validate(self.snapshot, &review, self.context()) {
             // Most objects are fine, and need not be unpacked.
-            Ok(evaluation) if evaluation.violations.is_empty() => Ok(Vec::new()),
-            evaluation => self.findings(&manifest.open()?, &review, evaluation, None, finds_fields),
+            Ok(found) if found.violations.is_empty() && found.unexpandable.is_empty() => Ok(Vec::new()),
+            Ok(found) => Ok(self.findings(&manifest.open()?, &review, &found, finds_fields)),
+            Err(failure) => {
+                let object = manifest.open()?;
+                Err(Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
+            }
         }
     }
 
+    /// The findings of an object and those in what it would create.
     fn findings(
         &self,
         object: &BundledObject,
         review: &Review,
-        evaluation: Result<Evaluation, ReviewFailure>,
-        referents: Option<&Referents>,
-        finds_fields: bool,
-    ) -> Result<Vec<Finding>, Diagnostic> {
-        let found = evaluation.map(|evaluation| self.of_evaluation(object, review, &evaluation, None, finds_fields));
-        let found = found.and_then(|found| match referents {
-            Some(referents) => self.with_created(object, review, found, referents, finds_fields),
-            None => Ok(found),
-        });
-        found.map_err(|failure| Diagnostic::at(&object.document, &object.document.location(), failure.to_string()))
-    }
-
-    /// The findings of an object and those in what it would create.
-    fn with_created(
-        &self,
-        object: &BundledObject,
-        review: &Review,
-        mut findings: Vec<Finding>,
-        referents: &Referents,
-        finds_fields: bool,
-    ) -> Result<Vec<Finding>, ReviewFailure> {
-        let expansion = expand(&object.object, referents);
-        for resultant in &expansion.resultants {
-            let review = resultant.review(review.namespace_object.clone());
-            let evaluation = validate(self.snapshot, &review, EvalContext::offline())?;
-            for finding in self.of_evaluation(object, &review, &evaluation, Some(resultant), finds_fields) {
-                if !findings.iter().any(|known| is_same_cause(known, &finding)) {
-                    findings.push(finding);
-                }
-            }
-        }
-        findings.extend(expansion.unexpandable.iter().map(|reason| self.not_expandable(object, reason)));
-        Ok(findings)
-    }
-
-    fn of_evaluation(
-        &self,
-        object: &BundledObject,
-        review: &Review,
         evaluation: &Evaluation,
-        resultant: Option<&Resultant>,
         finds_fields: bool,
     ) -> Vec<Finding> {
         let find = |violation: &Violation| match finds_fields {
             true => blame(self.snapshot, review, violation, Deadline::none()),
             false => Blame::object(),
         };
-        evaluation.violations.iter().map(|one| self.finding(object, one, &find(one), resultant)).collect()
+        let finding = |violation: &Violation| self.finding(object, violation, &find(violation));
+        let (own, implied): (Vec<&Violation>, Vec<&Violation>) =
+            evaluation.violations.iter().partition(|violation| violation.implied.is_none());
+        let mut findings: Vec<Finding> = own.into_iter().map(finding).collect();
+        for finding in implied.into_iter().map(finding) {
+            if !findings.iter().any(|known| is_same_cause(known, &finding)) {
+                findings.push(finding);
+            }
+        }
+        findings.extend(evaluation.unexpandable.iter().map(|reason| self.not_expandable(object, reason)));
+        findings
     }
 
-    fn finding(
-        &self,
-        object: &BundledObject,
-        violation: &Violation,
-        blame: &Blame,
-        resultant: Option<&Resultant>,
-    ) -> Finding {
-        let written = |path: &FieldPath| self.written(object, path, resultant);
+    fn finding(&self, object: &BundledObject, violation: &Violation, blame: &Blame) -> Finding {
+        let written = |path: &FieldPath| self.written(object, path, violation);
         let (document, field) = written(&blame.path);
         let is_object = blame.basis == Basis::Object;
         let (location, precision) = match &blame.missing {
@@ -167,7 +129,7 @@ impl Judge<'_> {
         Finding {
             rule: self.rules.of_constraint(&violation.constraint),
             severity: severity(&violation.actions),
-            message: violation.message.clone(),
+            message: violation.own_message().to_owned(),
             object: object.object.key(),
             place: Place::of(document, location),
             precision,
@@ -177,7 +139,7 @@ impl Judge<'_> {
             advice: None,
             fix: None,
             related: related.collect(),
-            implied: resultant.map(|resultant| resultant.object.gvk().kind.clone()),
+            implied: implied_kind(violation),
             rendered_from: document.origin().map(ToString::to_string),
             fingerprint: String::new(),
         }
@@ -188,10 +150,9 @@ impl Judge<'_> {
         &'d self,
         object: &'d BundledObject,
         path: &FieldPath,
-        resultant: Option<&Resultant>,
+        violation: &Violation,
     ) -> (&'d Document, FieldPath) {
-        let Some(resultant) = resultant else { return (&object.document, path.clone()) };
-        let origin = resultant.origin(path);
+        let origin = violation.origin_of(path);
         (self.holder(object, &origin.holder), origin.path)
     }
 
@@ -224,6 +185,11 @@ impl Judge<'_> {
             fingerprint: String::new(),
         }
     }
+}
+
+/// The kind of what would be created, if the violation is in that.
+fn implied_kind(violation: &Violation) -> Option<String> {
+    violation.implied.as_ref().map(|implied| implied.resultant.object.gvk().kind.clone())
 }
 
 /// Copies of one template, and kinds that stand for each other, have one cause.

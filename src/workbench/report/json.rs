@@ -7,6 +7,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::result_fields;
+use crate::model::object::go_text;
 use crate::policy::blame::Blame;
 use crate::workbench::judge::Judgement;
 
@@ -27,11 +28,15 @@ pub(super) fn render(judgements: &[Judgement]) -> String {
     if judgements.is_empty() {
         return "null".to_owned();
     }
-    let results: Vec<OrderedResult> = judgements.iter().map(OrderedResult::new).collect();
+    go_json(&judgements.iter().map(OrderedResult::new).collect::<Vec<_>>())
+}
+
+/// As Go's encoder writes it, four spaces a level.
+pub(in crate::workbench) fn go_json(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let formatter = GoFormatter { pretty: PrettyFormatter::with_indent(b"    "), compact: CompactFormatter };
     // Writing values to memory cannot fail.
-    let _ = results.serialize(&mut Serializer::with_formatter(&mut bytes, formatter));
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter));
     String::from_utf8(bytes).unwrap_or_default()
 }
 
@@ -56,7 +61,7 @@ impl Serialize for OrderedResult {
 /// Beyond what Gatekeeper says; its readers pass over it.
 fn blame_fields(blame: &Blame, judgement: &Judgement) -> Value {
     let location = judgement.location();
-    let written = |path| judgement.origin_of(path).path.to_string();
+    let written = |path| judgement.violation.origin_of(path).path.to_string();
     let mut fields = json!({"field": written(&blame.path), "basis": blame.basis.as_str()});
     if let Some(missing) = &blame.missing {
         fields["missing"] = written(missing).into();
@@ -75,6 +80,10 @@ struct GoFormatter<'a> {
 }
 
 impl Formatter for GoFormatter<'_> {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(go_text::json(&Value::from(value)).as_bytes())
+    }
+
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let special = ['<', '>', '&', '\u{2028}', '\u{2029}'];
         let mut rest = fragment;

@@ -6,8 +6,10 @@ mod yaml;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use json::go_json;
+
 use super::judge::Judgement;
-use crate::model::api::{ADMISSION_TARGET, EnforcementAction};
+use crate::model::api::{ADMISSION_TARGET, EnforcementAction, EnforcementPoint};
 
 /// A format of `admit test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +41,11 @@ fn result_fields(judgement: &Judgement) -> Map<String, Value> {
         fields.insert("metadata".to_owned(), json!({"details": details}));
     }
     fields.insert("constraint".to_owned(), constraint.object.value().clone());
-    fields.insert("enforcementAction".to_owned(), constraint.enforcement.as_str().into());
+    fields.insert("enforcementAction".to_owned(), judgement.violation.enforcement_action().into());
+    // What an ExpansionTemplate says takes the place of the one, and leaves the other as it is.
     if constraint.enforcement.as_str() == "scoped" {
-        let actions: Vec<&str> = judgement.violation.actions.iter().map(EnforcementAction::as_str).collect();
+        let actions = constraint.enforcement.actions_at(EnforcementPoint::CommandLine);
+        let actions: Vec<&str> = actions.into_iter().map(EnforcementAction::as_str).collect();
         fields.insert("scopedActions".to_owned(), actions.into());
     }
     fields

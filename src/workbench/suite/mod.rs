@@ -17,6 +17,7 @@
 mod assertion;
 pub mod coverage;
 mod definition;
+mod expansions;
 mod filter;
 mod find;
 pub mod mutants;

@@ -15,11 +15,10 @@ use super::coverage::{percent, shown_path};
 use super::definition::Test;
 use super::filter::Filter;
 use super::policy::{Policy, compiled_template};
-use super::subject;
+use super::subject::{self, Subject};
 use crate::manifest::Document;
 use crate::model::api::{EngineSource, Module, RegoSource};
 use crate::model::object::{FieldPath, Object, Segment};
-use crate::model::review::Review;
 use crate::policy::engine::Deadline;
 use crate::policy::engine::rego::mutants::{Mutant, mutants};
 use crate::policy::evaluate::{EvalContext, validate};
@@ -77,7 +76,7 @@ struct Prepared<'s> {
 
 struct PreparedCase<'s> {
     inventory: Vec<Object>,
-    review: Review,
+    subject: Subject,
     assertions: &'s [Assertion],
 }
 
@@ -109,8 +108,8 @@ fn prepare<'s>(test: &'s Test, filter: &Filter, options: BuildOptions) -> Option
     let mut cases = Vec::new();
     for case in test.cases.iter().filter(|case| !case.skip && filter.includes_case(&test.name, &case.name)) {
         let inventory = subject::inventory(case).ok()?;
-        let review = subject::review(case.object.as_ref()?, &policy.with_inventory(&inventory)).ok()?;
-        cases.push(PreparedCase { inventory, review, assertions: &case.assertions });
+        let subject = subject::read(case.object.as_ref()?, &policy.with_inventory(&inventory)).ok()?;
+        cases.push(PreparedCase { inventory, subject, assertions: &case.assertions });
     }
     (!cases.is_empty()).then_some(Prepared { policy, cases })
 }
@@ -183,8 +182,9 @@ fn try_mutant(
 
 fn try_case(policy: &Policy, case: &PreparedCase<'_>) -> Fate {
     let snapshot: Snapshot = policy.with_inventory(&case.inventory);
-    let context = EvalContext { deadline: Deadline::after(CASE_LIMIT), ..EvalContext::offline() };
-    let Ok(evaluation) = validate(&snapshot, &case.review, context) else {
+    let (deadline, Subject { review, expands }) = (Deadline::after(CASE_LIMIT), &case.subject);
+    let context = EvalContext { deadline, expands: *expands, ..EvalContext::offline() };
+    let Ok(evaluation) = validate(&snapshot, review, context) else {
         return if context.deadline.has_passed() { Fate::Stopped } else { Fate::Killed };
     };
     if !evaluation.breaches.is_empty() {

@@ -95,7 +95,7 @@ fn with_circumstances(review: Review, case: &MutationCase) -> Review {
 }
 
 fn subject(file: &FileReference, case: &MutationCase, snapshot: &Snapshot) -> Result<(Document, Review), Failure> {
-    let review = subject::review(file, snapshot)?;
+    let review = subject::read(file, snapshot)?.review;
     let document = documents(file, "object")?.into_iter().next();
     let document = document.ok_or_else(|| Failure::from(case.place.problem("the object is gone")))?;
     Ok((document, review))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::definition::{FileReference, Test};
+use super::expansions;
 use super::outcome::Failure;
 use super::subject::{documents, object, required};
 use crate::manifest::Document;
@@ -16,6 +17,8 @@ pub(super) struct Policy {
     template: Object,
     document: Arc<Document>,
     constraint: Object,
+    /// ExpansionTemplates.
+    expansions: Vec<Object>,
     /// Built without an inventory; what is compiled in it is reused by every case.
     compiled: Snapshot,
     options: BuildOptions,
@@ -24,12 +27,6 @@ pub(super) struct Policy {
 impl Policy {
     /// Reads and compiles; both must be valid.
     pub(super) fn load(test: &Test, options: BuildOptions) -> Result<Self, Failure> {
-        if let Some(expansion) = &test.expansion {
-            let message = format!("expansion is not supported yet: {:?} is not applied", expansion.shown());
-            let help = "take the key `expansion` out to test the policy on the object itself, or verify this suite \
-                        with gator for now";
-            return Err(expansion.place.problem_with_help(message, help).into());
-        }
         let (template_document, template) = load_template(test)?;
         let (_, errors) = snapshot([&template], options);
         if !errors.is_empty() {
@@ -40,20 +37,32 @@ impl Policy {
         if !errors.is_empty() {
             return Err(refusals(&errors, &constraint_document, ""));
         }
-        Ok(Self { template, document: Arc::new(template_document), constraint, compiled, options })
+        let expansions = expansions::load(test)?;
+        let policy =
+            Self { template, document: Arc::new(template_document), constraint, expansions, compiled, options };
+        // Once with them, so that cases need not compile what the policy is made of.
+        let (compiled, _) = build(&mut policy.store(), &policy.compiled, options);
+        Ok(Self { compiled, ..policy })
+    }
+
+    fn store(&self) -> Store {
+        let mut store = store([&self.template, &self.constraint]);
+        self.expansions.iter().for_each(|object| store.apply(Change::Apply(object.clone())));
+        store
     }
 
     /// The same constraint on other code, which is compiled already; nothing when the constraint is refused.
     pub(super) fn with_template(&self, template: &Object, compiled: &Snapshot) -> Option<Self> {
-        let (compiled, errors) = build(&mut store([template, &self.constraint]), compiled, self.options);
         let (document, constraint) = (Arc::clone(&self.document), self.constraint.clone());
-        let template = template.clone();
-        errors.is_empty().then_some(Self { template, document, constraint, compiled, options: self.options })
+        let (template, expansions) = (template.clone(), self.expansions.clone());
+        let policy = Self { template, document, constraint, expansions, compiled: Snapshot::default(), ..*self };
+        let (compiled, errors) = build(&mut policy.store(), compiled, self.options);
+        errors.is_empty().then_some(Self { compiled, ..policy })
     }
 
     /// The world of one case: the policy, and the case's inventory.
     pub(super) fn with_inventory(&self, inventory: &[Object]) -> Snapshot {
-        let mut store = store([&self.template, &self.constraint]);
+        let mut store = self.store();
         for object in inventory {
             if object.is_namespace() {
                 store.apply(Change::Apply(object.clone()));

@@ -76,8 +76,8 @@ fn try_case(policy: &Policy, case: &Case, messages: &mut Vec<String>, notes: &mu
         return Err(case.place.problem_with_help("invalid Case: assertions must be non-empty", help).into());
     }
     let snapshot = policy.with_inventory(&subject::inventory(case)?);
-    let review = subject::review(file, &snapshot)?;
-    let context = EvalContext::offline();
+    let subject::Subject { review, expands } = subject::read(file, &snapshot)?;
+    let context = EvalContext { expands, ..EvalContext::offline() };
     let evaluation = validate_noting(&snapshot, &review, context, Some(notes))
         .map_err(|failure| file.place.problem(failure.to_string()))?;
     messages.extend(evaluation.violations.into_iter().map(|violation| violation.message));

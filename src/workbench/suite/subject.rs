@@ -8,11 +8,20 @@ use super::strict;
 use crate::manifest::{self, Document};
 use crate::model::object::{FieldPath, GroupVersionKind, Object};
 use crate::model::review::{AdmissionReview, Review};
+use crate::policy::evaluate::Expands;
 use crate::policy::snapshot::Snapshot;
 use crate::workbench::diagnostic::Diagnostic;
 
+/// What a case judges.
+pub(super) struct Subject {
+    /// Its review.
+    pub(super) review: Review,
+    /// What is judged beside it: nothing beside a request, as in Gatekeeper's tool.
+    pub(super) expands: Expands<'static>,
+}
+
 /// The review of a case's object. The Namespace is the one of the case's inventory: nothing else is known here.
-pub(super) fn review(file: &FileReference, snapshot: &Snapshot) -> Result<Review, Failure> {
+pub(super) fn read(file: &FileReference, snapshot: &Snapshot) -> Result<Subject, Failure> {
     let mut documents = documents(file, "object")?.into_iter();
     let (Some(document), 0) = (documents.next(), documents.len()) else {
         let message = format!(
@@ -23,13 +32,13 @@ pub(super) fn review(file: &FileReference, snapshot: &Snapshot) -> Result<Review
         let help = "make each object a case of its own; objects that only have to be there go into `inventory`";
         return Err(file.place.problem_with_help(message, help).into());
     };
-    let mut review = if is_admission_review(document.value()) {
-        admission_review(&document)?
+    let (mut review, expands) = if is_admission_review(document.value()) {
+        (admission_review(&document)?, Expands::Nothing)
     } else {
-        Review::of_object(&object(&document)?, None)
+        (Review::of_object(&object(&document)?, None), Expands::ByTemplates)
     };
     review.namespace_object = snapshot.namespace(&review.namespace).cloned();
-    Ok(review)
+    Ok(Subject { review, expands })
 }
 
 /// The objects of a case's inventory.

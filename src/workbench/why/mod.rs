@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use crate::model::api::{EnforcementAction, EnforcementPoint, Process};
 use crate::model::object::{ObjectKey, Wildcard};
 use crate::model::review::{AdmissionReview, Operation, Review};
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::{Document, Input};
 use crate::policy::evaluate::{Application, Decision, EvalContext, Verdict, Violation, application, validate};
 use crate::policy::matching::{Mismatch, mismatches};
@@ -176,7 +177,35 @@ fn exclusion(world: &World, review: &Review, point: EnforcementPoint) -> Option<
     })
 }
 
+/// What it makes of the object, and of what the object would create.
 fn outcome(
+    world: &World,
+    constraint: &CompiledConstraint,
+    review: &Review,
+    point: EnforcementPoint,
+    violations: Vec<Violation>,
+) -> Outcome {
+    let (own, implied): (Vec<_>, Vec<_>) = violations.into_iter().partition(|violation| violation.implied.is_none());
+    let outcome = outcome_of_object(world, constraint, review, point, own);
+    if implied.is_empty() {
+        return outcome;
+    }
+    let (mut actions, mut messages) = (Vec::new(), Vec::new());
+    if let Outcome::Violated { actions: of_object, messages: about_object } = outcome {
+        (actions, messages) = (of_object, about_object);
+    }
+    for violation in implied {
+        let review = violation.implied.as_ref().map_or(review, |implied| &implied.review);
+        let fired = fire(world, constraint, review).remove(violation.own_message()).unwrap_or_default();
+        actions.extend(violation.actions);
+        messages.push(Explanations { message: violation.message, fired });
+    }
+    actions.sort();
+    actions.dedup();
+    Outcome::Violated { actions, messages }
+}
+
+fn outcome_of_object(
     world: &World,
     constraint: &CompiledConstraint,
     review: &Review,
@@ -207,7 +236,8 @@ fn fire(world: &World, constraint: &CompiledConstraint, review: &Review) -> BTre
     let document = Document::from_review(review);
     let inventory = world.snapshot.inventory().document();
     let indexes = world.snapshot.indexes(constraint.constraint.kind());
-    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes };
+    let outside = Some(Outside::recorded(world.snapshot.providers()));
+    let input = Input { review: &document, parameters: &constraint.parameters, inventory, indexes, outside };
     proof::fired(world, constraint, input)
 }
 

@@ -92,7 +92,9 @@ impl AdmitServer {
             .args(arguments)
             .env("POD_NAME", pod_name)
             .env("POD_NAMESPACE", ADMIT_NAMESPACE);
-        if !arguments.iter().any(|argument| argument.starts_with("--kubeconfig=")) {
+        let has_policies =
+            |argument: &&str| argument.starts_with("--kubeconfig=") || argument.starts_with("--policies=");
+        if !arguments.iter().any(has_policies) {
             command.arg(format!("--kubeconfig={}", environment.kubeconfig(User::Admit).display()));
         }
         let log = certificates.with_extension("log");

@@ -129,7 +129,19 @@ pub(crate) fn webhook_configuration(
     })
 }
 
-fn base64(text: &str) -> String {
+/// A MutatingWebhookConfiguration with one webhook, at `https://127.0.0.1:PORT/v1/mutate`, for everything that
+/// `namespace_selector` lets through.
+pub(crate) fn mutating_configuration(name: &str, port: u16, ca_pem: &str, namespace_selector: &Value) -> Value {
+    let mut configuration = webhook_configuration(name, port, ca_pem, "Fail", namespace_selector);
+    configuration["kind"] = json!("MutatingWebhookConfiguration");
+    let webhook = &mut configuration["webhooks"][0];
+    webhook["name"] = json!("mutation.gatekeeper.sh");
+    webhook["clientConfig"]["url"] = json!(format!("https://127.0.0.1:{port}/v1/mutate"));
+    webhook["rules"][0]["operations"] = json!(["CREATE", "UPDATE"]);
+    configuration
+}
+
+pub(crate) fn base64(text: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let encode = |chunk: &[u8]| {
         let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or_default());

@@ -63,6 +63,21 @@ fn a_policy_that_reaches_out_is_not_asked_again() {
 }
 
 #[test]
+fn the_fields_of_a_bottomless_object_are_not_tried_out() {
+    let policy = r#"violation contains {"msg": "hostIPC"} if input.review.object.spec.hostIPC"#;
+    for (levels, path, is_tried) in [(90, "spec.hostIPC", true), (900, "<root>", false)] {
+        let deep = (0..levels).fold(json!(1), |inner, _| json!({"x": inner}));
+        let object = json!({"spec": {"hostIPC": true, "deep": deep}});
+        let case = json!({"name": "deep", "policy": policy, "object": object});
+        let case = Case::new(&case, BuildOptions::default());
+        let review = case.review(&case.object);
+        let violations = case.violations(&review);
+        let (blame, evaluations) = blame_counting(&case.snapshot, &review, &violations[0], Deadline::none());
+        assert_eq!((blame.path.to_string(), evaluations > 0), (path.to_owned(), is_tried), "{levels} levels");
+    }
+}
+
+#[test]
 fn blamed_places_exist_in_any_object() {
     let cases = cases();
     let config = Config { cases: MUTATIONS, failure_persistence: None, ..Config::default() };

@@ -160,13 +160,16 @@ fn value_at(location: &str, value: &str) -> Value {
     json!({"location": location, "parameters": {"assign": {"value": value}}})
 }
 
-/// What a store makes of a Pod.
 fn spec_after(snapshot: &Snapshot) -> Value {
+    try_on_pod(snapshot).unwrap().object["spec"].clone()
+}
+
+fn try_on_pod(snapshot: &Snapshot) -> Result<Mutation, MutationFailure> {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}, "spec": {}});
     let review = json!({"request": {"kind": {"version": "v1", "kind": "Pod"}, "operation": "CREATE",
         "namespace": "shop", "object": pod}});
     let review = AdmissionReview::parse(review.to_string().as_bytes()).unwrap().review;
-    mutate(snapshot, &review, &pod, MutationContext::offline()).unwrap().object["spec"].clone()
+    mutate(snapshot, &review, &pod, MutationContext::offline())
 }
 
 #[test]
@@ -210,6 +213,31 @@ fn a_mutator_that_is_being_deleted_does_not_act() {
     value["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let (snapshot, errors) = snapshot([Object::from_value(value).unwrap()].into_iter());
     assert_eq!((spec_after(&snapshot), errors), (json!({}), vec![]));
+}
+
+#[test]
+fn no_mutator_asks_providers_where_that_is_switched_off() {
+    let spec = json!({"location": "spec.a", "parameters": {"assign": {"externalData": {"provider": "p"}}}});
+    let mut options = BuildOptions::default();
+    options.compile.access.disable_external_data();
+    let mut store = Store::default();
+    store.apply(Change::Apply(assign("a", &spec)));
+    store.apply(Change::Apply(assign("b", &value_at("spec.b", "1"))));
+    let (snapshot, errors) = build(&mut store, &Snapshot::default(), options);
+    let told: Vec<_> = errors.iter().map(|error| (error.key.name.as_str(), error.message.as_str())).collect();
+    assert_eq!(told, [("a", "external data feature flag is not enabled")]);
+    assert_eq!(spec_after(&snapshot), json!({"b": "1"}));
+}
+
+#[test]
+fn offline_nobody_is_asked_whatever_the_failure_policy_is() {
+    for (provider, policy) in [("p", "Ignore"), ("p", "Fail"), ("lost", "Ignore")] {
+        let ask = json!({"provider": provider, "failurePolicy": policy});
+        let spec = json!({"location": "spec.a", "parameters": {"assign": {"externalData": ask}}});
+        let (snapshot, _) = snapshot([assign("a", &spec)].into_iter());
+        let text = try_on_pod(&snapshot).unwrap_err().to_string();
+        assert!(text.contains("--external-data FILE") && text.contains(provider), "{text}");
+    }
 }
 
 #[test]

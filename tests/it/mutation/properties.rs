@@ -117,7 +117,7 @@ fn distinct(mutators: Vec<Object>) -> Vec<Object> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn once_is_enough_and_order_does_not_matter(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use admit::model::object::Object;
-use admit::policy::external_data::{Answer, ExternalDataSource, Item, ProviderFailure, Purpose, Question};
+use admit::policy::engine::external_data::{Answer, ExternalDataSource, Item, ProviderFailure, Purpose, Question};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use super::builtins::external_data::NAME as EXTERNAL_DATA;
 use super::compile::signatures;
 
 /// What was enabled and disabled by name.
@@ -12,6 +13,18 @@ use super::compile::signatures;
 pub struct BuiltinAccess {
     enabled: Names,
     disabled: Names,
+    external_data: ExternalData,
+}
+
+/// Whether policies may ask providers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ExternalData {
+    #[default]
+    Allowed,
+    /// By `--enable-external-data=false`.
+    Disabled,
+    /// An evaluator that cannot ask.
+    Unreachable,
 }
 
 /// Not the name of a builtin.
@@ -41,6 +54,16 @@ impl BuiltinAccess {
         self.disabled.insert(name)
     }
 
+    /// Takes `external_data` away from policies.
+    pub fn disable_external_data(&mut self) {
+        self.external_data = ExternalData::Disabled;
+    }
+
+    /// Whether policies and mutators may ask providers.
+    pub fn has_external_data(self) -> bool {
+        self.external_data == ExternalData::Allowed
+    }
+
     /// Whether anything that reaches out was enabled.
     pub(super) fn may_reach_out(self) -> bool {
         self.enabled != Names::default()
@@ -48,11 +71,18 @@ impl BuiltinAccess {
 
     /// The same for an evaluator that must not act on the world.
     pub(super) fn without_reach(self) -> Self {
-        Self { enabled: Names::default(), ..self }
+        let external_data = match self.external_data {
+            ExternalData::Disabled => ExternalData::Disabled,
+            ExternalData::Allowed | ExternalData::Unreachable => ExternalData::Unreachable,
+        };
+        Self { enabled: Names::default(), external_data, ..self }
     }
 
     /// Why policies may not call a builtin; nothing when they may.
     pub(super) fn refusal(self, name: &str, reaches_out: bool) -> Option<String> {
+        if name == EXTERNAL_DATA {
+            return self.external_data.refusal();
+        }
         if self.disabled.contains(name) {
             return Some(format!("{name} was disabled with `--disable-opa-builtin {name}`"));
         }
@@ -62,6 +92,19 @@ impl BuiltinAccess {
                  evaluator is started with `--enable-opa-builtin {name}`"
             )
         })
+    }
+}
+
+impl ExternalData {
+    fn refusal(self) -> Option<String> {
+        let text = match self {
+            Self::Allowed => return None,
+            Self::Disabled => "external_data was disabled with `--enable-external-data=false`",
+            Self::Unreachable => {
+                "only admit's own evaluator can ask providers of external data; leave out `--rego-engine`"
+            }
+        };
+        Some(text.to_owned())
     }
 }
 

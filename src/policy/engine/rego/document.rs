@@ -54,6 +54,18 @@ impl Document {
         value.cloned().map(Self)
     }
 
+    /// The keys that lead to the value at a path, as they are in the mappings, and the value.
+    pub(crate) fn find(&self, path: &[&str]) -> Option<(Vec<Self>, Self)> {
+        let (mut keys, mut at) = (Vec::with_capacity(path.len()), &self.0);
+        for step in path {
+            let Value::Object(mapping) = at else { return None };
+            let (key, value) = mapping.get_entry(step)?;
+            keys.push(Self(key.clone()));
+            at = value;
+        }
+        Some((keys, Self(at.clone())))
+    }
+
     /// The keys of a mapping that are strings.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         let entries = match &self.0 {
@@ -81,6 +93,22 @@ impl Document {
     /// Puts a value at a path of keys, making mappings on the way. Copies only mappings that others share.
     pub(crate) fn insert(&mut self, path: &[&str], value: Self) {
         insert_at(&mut self.0, path, value.0);
+    }
+
+    /// Puts another value at a path where there is one.
+    pub(crate) fn replace(&mut self, path: &[&str], value: Self) {
+        let mut at = &mut self.0;
+        for step in path {
+            let Value::Object(mapping) = at else { return };
+            let Some(below) = Arc::make_mut(mapping).get_mut(step) else { return };
+            at = below;
+        }
+        *at = value.0;
+    }
+
+    /// Whether both are one and the same.
+    pub(crate) fn is_identical(&self, other: &Self) -> bool {
+        self.0.is_identical(&other.0)
     }
 
     /// Takes the value at a path away, and every mapping that this leaves empty but the outermost two.

@@ -25,12 +25,14 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::external_data::Outside;
 use super::{
     CompileError, CompileOptions, Deadline, EvalError, Finding, Input, InventoryReads, Notes, RegoEngine, limits,
 };
 use crate::model::api::{Module as SourceModule, RegoSource};
 use crate::model::value::Value;
 use builtins::Caches;
+use builtins::external_data::NAME as EXTERNAL_DATA;
 use compile::TEMPLATE_PACKAGE;
 use compile::signatures::Signature;
 use compiled::Compiled;
@@ -168,9 +170,10 @@ impl RegoProgram {
             folds: Some(&input.parameters.folds),
             joins: input.indexes.map(|indexes| &indexes.0).filter(|joins| joins.is_of(input.inventory.value())),
         };
+        let outside = input.outside;
         let whole = || document::object([("parameters", parameters.clone()), ("review", review.clone())]);
         match (&self.plan, &self.second_opinion) {
-            (Some(plan), None) => self.evaluate_noting(plan, globals, deadline, notes),
+            (Some(plan), None) => self.evaluate_noting(plan, globals, deadline, (outside, notes)),
             (None, Some(second)) => ask_second(second, &whole(), data.as_ref(), deadline),
             (Some(plan), Some(second)) => {
                 // regorus does not tell a float that is a whole number from an integer: compare where there is no such.
@@ -178,7 +181,7 @@ impl RegoProgram {
                 let same = Globals { input: InputDocument::Whole(&plain), data: data.as_ref(), ..Globals::default() };
                 let own = evaluate_plan(plan, same, deadline, Sinks::default());
                 agree(own, ask_second(second, &plain, data.as_ref(), deadline))?;
-                self.evaluate_noting(plan, globals, deadline, notes)
+                self.evaluate_noting(plan, globals, deadline, (outside, notes))
             }
             (None, None) => Err(EvalError::Failed("no engine was chosen".to_owned())),
         }
@@ -189,15 +192,18 @@ impl RegoProgram {
         plan: &Plan,
         globals: Globals<'_>,
         deadline: Deadline,
-        notes: Option<&mut Notes>,
+        (outside, notes): (Option<Outside<'_>>, Option<&mut Notes>),
     ) -> Result<Vec<Finding>, EvalError> {
-        let Some(notes) = notes else { return evaluate_plan(plan, globals, deadline, Sinks::default()) };
+        let Some(notes) = notes else {
+            return evaluate_plan(plan, globals, deadline, Sinks { outside, ..Sinks::default() });
+        };
         let mut prints = Vec::new();
         let sinks = Sinks {
             prints: self.keeps_prints.then_some(&mut prints),
             trace: self.is_traced.then_some(&mut notes.trace),
             observer: notes.observer.as_mut(),
             coverage: notes.coverage.as_mut(),
+            outside,
         };
         let result = evaluate_plan(plan, globals, deadline, sinks);
         notes.print(prints);
@@ -211,28 +217,30 @@ fn watch(source: &RegoSource, options: CompileOptions) -> Watch<'_> {
     Watch { has_print_places: options.keeps_prints, sources: (options.is_traced || options.is_covered).then(sources) }
 }
 
-/// Where an evaluation writes what it shows on its way.
+/// Where an evaluation writes what it shows on its way, and whom it may ask.
 #[derive(Default)]
 struct Sinks<'s> {
     prints: Option<&'s mut Vec<String>>,
     trace: Option<&'s mut evaluate::Trace>,
     observer: Option<&'s mut Observer>,
     coverage: Option<&'s mut Coverage>,
+    outside: Option<Outside<'s>>,
 }
 
 fn evaluate_plan(
     plan: &Plan,
     globals: Globals<'_>,
     deadline: Deadline,
-    Sinks { prints, trace, observer, coverage }: Sinks<'_>,
+    Sinks { prints, trace, observer, coverage, outside }: Sinks<'_>,
 ) -> Result<Vec<Finding>, EvalError> {
     let limits = Limits { deadline: deadline.instant(), ..Limits::default() };
     let result = CACHES.with_borrow_mut(|caches| {
-        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer, coverage };
+        let host = Host { caches, now_ns: limits::now_ns(), prints, trace, observer, coverage, outside };
         plan.evaluate_rule(&[TEMPLATE_PACKAGE, "violation"], globals, &limits, host)
     });
     match result {
         Ok(value) => findings(value.as_ref()),
+        Err(evaluate::EvalError::NobodyToAsk(text)) => Err(EvalError::NobodyToAsk(text)),
         Err(evaluate::EvalError::Limit(Breach::Deadline)) => Err(EvalError::DeadlineExceeded),
         Err(evaluate::EvalError::Limit(Breach::Depth)) => {
             Err(EvalError::Stopped(format!("evaluation stopped: {}", Breach::Depth.as_str())))
@@ -286,7 +294,7 @@ fn compile_template(source: &RegoSource, options: CompileOptions) -> Result<Comp
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut rules = compile::CompileOptions { builtins: &implemented, ..compile::CompileOptions::gatekeeper() };
+    let mut rules = compile::CompileOptions { builtins: &of_templates, ..compile::CompileOptions::gatekeeper() };
     rules.access = match options.engine {
         RegoEngine::Own => options.access,
         // Neither asked twice nor outside of the evaluation's limits.
@@ -305,6 +313,14 @@ fn compile_template(source: &RegoSource, options: CompileOptions) -> Result<Comp
 pub(crate) fn implemented(name: &str) -> Option<Arc<Signature>> {
     let is_rewritten = matches!(name, "print" | "assign");
     compile::signatures::lookup(name).filter(|_| is_rewritten || builtins::lookup(name).is_some())
+}
+
+/// The same and Gatekeeper's own.
+fn of_templates(name: &str) -> Option<Arc<Signature>> {
+    if name == EXTERNAL_DATA {
+        return Some(Arc::new(compile::signatures::extension(1)));
+    }
+    implemented(name)
 }
 
 /// The modules of a template under the names that errors show.

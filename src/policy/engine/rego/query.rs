@@ -140,6 +140,7 @@ impl Policies {
             trace: None,
             observer: None,
             coverage: None,
+            outside: None,
         };
         let globals = Globals { input: input.as_ref().into(), data: data.as_ref(), folds: None, joins: None };
         let result = plan.evaluate_rule(&[QUERY_PACKAGE, QUERY_RULE], globals, &Limits::default(), host);

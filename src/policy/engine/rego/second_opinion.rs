@@ -123,7 +123,7 @@ fn modules(compiled: &Compiled) -> Vec<Module> {
 
 /// Policies for regorus are compiled without these.
 fn reaches_out(name: &str) -> bool {
-    signatures::lookup(name).is_some_and(|signature| signature.reaches_out)
+    name == builtins::external_data::NAME || signatures::lookup(name).is_some_and(|signature| signature.reaches_out)
 }
 
 /// Operators as calls by name, so that regorus calls ours: its own fail where OPA's are undefined, and it orders sets and
@@ -157,11 +157,12 @@ fn call(builtin: &Builtin, arguments: &[RegoValue]) -> Result<RegoValue, std::io
     let arguments: Vec<Value> = arguments.iter().map(from_regorus).collect();
     let arguments: Vec<&Value> = arguments.iter().collect();
     let (mut caches, mut budget) = (Caches::default(), Budget::new(&Limits::default()));
-    let mut context = CallContext { caches: &mut caches, budget: &mut budget, now_ns: limits::now_ns(), prints: None };
+    let mut context =
+        CallContext { caches: &mut caches, budget: &mut budget, now_ns: limits::now_ns(), prints: None, outside: None };
     match (builtin.call)(&mut context, &arguments) {
         Ok(value) => Ok(to_regorus(&value)),
         Err(BuiltinError::Undefined(_)) => Ok(RegoValue::Undefined),
-        Err(BuiltinError::Halt(text)) => Err(std::io::Error::other(text)),
+        Err(BuiltinError::Halt(text) | BuiltinError::Refused(text)) => Err(std::io::Error::other(text)),
     }
 }
 

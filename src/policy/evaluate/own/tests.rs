@@ -249,3 +249,71 @@ fn configs_and_sync_sets_are_read() {
         ),
     ]);
 }
+
+fn expansion_template(spec: Value) -> Value {
+    json!({"apiVersion": "expansion.gatekeeper.sh/v1beta1", "kind": "ExpansionTemplate", "metadata": {"name": "t"}, "spec": spec})
+}
+
+#[test]
+fn expansion_templates_are_refused_in_gatekeepers_words() {
+    let good =
+        expansion_template(json!({"applyTo": [{"groups": ["apps"], "versions": ["v1"], "kinds": ["Deployment"]}],
+        "templateSource": "spec.template", "generatedGVK": {"group": "", "version": "v1", "kind": "Pod"}}));
+    let no_source = with(good.clone(), "/spec/templateSource", json!(""));
+    let no_version = with(good.clone(), "/spec/generatedGVK/version", json!(""));
+    let labelled = with(no_version.clone(), "/metadata/labels", json!({"a": "b"}));
+    let unknown = with(good.clone(), "/spec/enforcementAction", json!("block"));
+    let odd = with(good.clone(), "/spec/applyTo", json!(5));
+    let source = "ExpansionTemplate t has empty source field";
+    check_all(&[
+        ("CREATE", good.clone(), Value::Null, 200, ""),
+        ("UPDATE", no_source.clone(), good.clone(), 422, source),
+        // As in Gatekeeper, which looks at what is deleted, too.
+        ("DELETE", Value::Null, no_source.clone(), 422, source),
+        ("DELETE", Value::Null, good.clone(), 200, ""),
+        (
+            "CREATE",
+            no_version.clone(),
+            Value::Null,
+            422,
+            "invalid ExpansionTemplate: spec.generatedGVK.version: Required",
+        ),
+        ("UPDATE", labelled, no_version.clone(), 200, ""),
+        ("DELETE", Value::Null, no_version, 200, ""),
+        (
+            "CREATE",
+            unknown.clone(),
+            Value::Null,
+            200,
+            "\"block\" is no action: violations in what this generates have no",
+        ),
+        ("DELETE", Value::Null, unknown, 200, ""),
+        (
+            "CREATE",
+            odd,
+            Value::Null,
+            422,
+            "invalid ExpansionTemplate: spec.applyTo: expected a list, found a number (5)",
+        ),
+    ]);
+    assert_eq!(ask_with(&rules(), "CREATE", &no_source, &Value::Null).1, source);
+}
+
+#[test]
+fn who_closes_a_cycle_is_warned() {
+    let template = |name: &str, from: &str, to: &str| {
+        let spec = json!({"applyTo": [{"groups": ["g"], "versions": ["v1"], "kinds": [from]}], "templateSource": "spec",
+            "generatedGVK": {"group": "g", "version": "v1", "kind": to}});
+        Object::from_value(with(expansion_template(spec), "/metadata/name", json!(name))).unwrap()
+    };
+    let mut store = Store::default();
+    for known in [template("a", "A", "B"), template("b", "B", "C"), template("x", "X", "Y"), template("y", "Y", "X")] {
+        store.apply(Change::Apply(known));
+    }
+    let (snapshot, _) = build(&mut store, &Snapshot::default(), BuildOptions::default());
+    let warnings = |object: &Object| expansion_templates::check(&snapshot, object, true).unwrap().warnings;
+    let expected = "template forms expansion cycle: a, b, c generate what they apply to, directly or through each other; none \
+                    of them is in force until that is changed";
+    assert_eq!(warnings(&template("c", "C", "A")), [expected]);
+    assert!(warnings(&template("c", "C", "D")).is_empty() && warnings(&template("b", "C", "A")).is_empty());
+}

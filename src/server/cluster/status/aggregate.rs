@@ -1,4 +1,4 @@
-//! What all processes say, gathered in the statuses of templates, constraints and Configs by one of them.
+//! What all processes say, gathered in the statuses of what they say it of by one of them.
 //!
 //! `status.byPod` is made of the PodStatus objects alone: an entry that none of them holds goes. Those about an object that
 //! has been created anew since name another UID, and do not count.
@@ -43,12 +43,14 @@ pub(in crate::server::cluster) struct Aggregator {
     pub(in crate::server::cluster) options: ClusterOptions,
     pub(in crate::server::cluster) reports: watch::Receiver<Report>,
     pub(in crate::server::cluster) crds: watch::Receiver<KnownCrds>,
+    /// The kinds that it gathers the statuses of.
+    pub(in crate::server::cluster) subjects: &'static [Subject],
 }
 
 impl Aggregator {
     /// Writes for ever.
     pub(in crate::server::cluster) async fn run(mut self) {
-        let mut events = watch_pod_statuses(&self.clients, None);
+        let mut events = watch_pod_statuses(&self.clients, None, self.subjects);
         let mut known = KnownPodStatuses::default();
         let mut attempts = Attempts::new(LONGEST_REST);
         let mut renewals = Renewals::default();
@@ -75,14 +77,15 @@ impl Aggregator {
     async fn gather(&mut self, known: &KnownPodStatuses, attempts: &mut Attempts<ObjectKey>) {
         let report = self.reports.borrow_and_update().clone();
         let crds = self.crds.borrow_and_update().clone();
-        if !known.is_settled() || !report.is_complete {
+        if !known.is_settled(self.subjects) || !report.is_complete {
             return attempts.retain(|_| false);
         }
         let entries = by_uid(known);
         let (now, clock) = (Instant::now(), Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         let mut patches = Vec::new();
         let mut keys = Vec::new();
-        for state in report.resources.iter().filter(|state| !state.object.is_terminating()) {
+        let is_ours = |object: &Object| self.subjects.contains(&Subject::of(object)) && !object.is_terminating();
+        for state in report.resources.iter().filter(|state| is_ours(&state.object)) {
             let (object, key) = (&state.object, state.object.key());
             let of_object = entries.get(object.uid()).map(Vec::as_slice).unwrap_or_default();
             let crd = format!("{}.{CONSTRAINTS_GROUP}", object.name());
@@ -104,7 +107,7 @@ impl Aggregator {
 
     async fn remove_departed(&self, known: &KnownPodStatuses, renewals: &mut Renewals) {
         let namespace = &self.options.pod_namespace;
-        if !known.is_settled() || !has_others(known, namespace, &self.options.pod_name) {
+        if !known.is_settled(self.subjects) || !has_others(known, namespace, &self.options.pod_name) {
             return;
         }
         let pods: Api<Pod> = Api::namespaced(self.clients.hasty.clone(), namespace);
@@ -172,8 +175,9 @@ async fn patch(clients: &Clients, object: &Object, status: Value) -> Outcome<Obj
     let gvk = object.gvk();
     let plural = match Subject::of(object) {
         Subject::Template => "constrainttemplates".to_owned(),
-        Subject::Constraint => gvk.kind.to_lowercase(),
+        Subject::Constraint | Subject::Mutator | Subject::ExpansionTemplate => gvk.kind.to_lowercase(),
         Subject::Config => "configs".to_owned(),
+        Subject::Provider => "providers".to_owned(),
     };
     let resource = resource(&gvk.group, &gvk.version, &gvk.kind, &plural);
     let api: Api<DynamicObject> = match object.namespace() {

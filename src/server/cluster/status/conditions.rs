@@ -53,9 +53,11 @@ pub(super) fn judge(object: &Object, entries: &[&Value], is_served: bool) -> Ver
     if subject == Subject::Template && !is_served {
         return waiting("KindNotServed", "the API server does not serve the kind of its constraints yet");
     }
-    let is_enforced = |entry: &&Value| entry.get("enforced").and_then(Value::as_bool) == Some(true);
-    if subject == Subject::Constraint && !entries.iter().any(is_enforced) {
-        return verdict("False", "NotEnforced", "no process enforces it".to_owned(), Vec::new());
+    if let Some(key) = subject.use_key() {
+        let is_used = |entry: &&Value| entry.get(key).and_then(Value::as_bool) == Some(true);
+        if !entries.iter().any(is_used) {
+            return verdict("False", "NotEnforced", "no process enforces it".to_owned(), Vec::new());
+        }
     }
     verdict("True", "InForce", String::new(), Vec::new())
 }

@@ -37,8 +37,10 @@ pub(super) fn entry(options: &ClusterOptions, state: &ResourceState, remarks: &[
     entry.insert("observedGeneration".to_owned(), object.generation().into());
     entry.insert("operations".to_owned(), options.operations.names().into());
     entry.insert(subject.uid_key().to_owned(), object.uid().into());
-    if subject == Subject::Constraint && state.is_in_force {
-        entry.insert("enforced".to_owned(), true.into());
+    // Of a mutator that was put to use as it was before, Gatekeeper says that it is not.
+    let is_in_use = state.is_in_force && (subject == Subject::Constraint || state.errors.is_empty());
+    if let Some(key) = subject.use_key().filter(|_| is_in_use) {
+        entry.insert(key.to_owned(), true.into());
     }
     let mut errors: Vec<Value> = state.errors.iter().map(|error| of_error(error, subject)).collect();
     errors.extend(remarks.iter().map(|remark| one_error(subject, remark.code, &remark.message, "")));
@@ -61,7 +63,11 @@ fn of_error(error: &ResourceError, subject: Subject) -> Value {
 
 fn one_error(subject: Subject, code: &str, message: &str, location: &str) -> Value {
     match (subject, location) {
-        (Subject::Config, _) => json!({"type": code, "message": message}),
+        // As Gatekeeper says of all of them.
+        (Subject::Provider, _) => json!({"type": code, "message": message, "retryable": true}),
+        // Gatekeeper gives a type to conflicts alone.
+        (Subject::Mutator, _) if code.is_empty() => json!({"message": message}),
+        _ if !subject.errors_have_codes() => json!({"type": code, "message": message}),
         (_, "") => json!({"code": code, "message": message}),
         _ => json!({"code": code, "message": message, "location": location}),
     }
@@ -89,6 +95,9 @@ mod tests {
 
     use super::*;
     use crate::model::object::{FieldPath, Object};
+
+    const OPERATIONS: [&str; 6] =
+        ["generate", "mutation-controller", "mutation-status", "mutation-webhook", "status", "webhook"];
 
     fn options() -> ClusterOptions {
         ClusterOptions {
@@ -125,7 +134,7 @@ mod tests {
         let entry = entry(&options(), &state, &[remark]);
         assert_eq!(
             entry,
-            json!({"id": "pod-b", "observedGeneration": 3, "operations": ["generate", "status", "webhook"],
+            json!({"id": "pod-b", "observedGeneration": 3, "operations": OPERATIONS,
                 "templateUID": "u1", "errors": [
                     {"code": "ingest_error", "message": "bad; the previous version stays in force",
                         "location": "spec.rego:3:7"},
@@ -144,12 +153,40 @@ mod tests {
     }
 
     #[test]
+    fn kinds_say_in_their_own_words_what_is_wrong_and_what_is_used() {
+        let root = || Some(ErrorPlace::Field(FieldPath::root()));
+        let text = "bad; the previous version stays in force";
+        for (api_version, kind, uid, is_used) in [
+            ("mutations.gatekeeper.sh/v1", "Assign", "mutatorUID", Some("enforced")),
+            ("expansion.gatekeeper.sh/v1alpha1", "ExpansionTemplate", "templateUID", None),
+            ("externaldata.gatekeeper.sh/v1beta1", "Provider", "providerUID", Some("active")),
+        ] {
+            let good = entry(&options(), &state(api_version, kind, None), &[]);
+            assert_eq!((&good[uid], good.get("errors")), (&json!("u1"), None), "{kind}");
+            let used: Vec<&str> = ["enforced", "active"].into_iter().filter(|key| good.get(key).is_some()).collect();
+            assert_eq!(used, is_used.into_iter().collect::<Vec<_>>(), "{kind}");
+            let mut broken = state(api_version, kind, root());
+            broken.is_in_force = true;
+            let bad = entry(&options(), &broken, &[]);
+            let mut error = json!({"type": "ingest_error", "message": text});
+            if kind == "Provider" {
+                error["retryable"] = true.into();
+            }
+            assert_eq!(
+                (bad.get("enforced"), bad.get("active"), &bad["errors"]),
+                (None, None, &json!([error])),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
     fn a_config_has_its_own_kind_of_entry() {
         let state = state("config.gatekeeper.sh/v1alpha1", "Config", None);
         let remark = Remark { code: SYNC_ERROR, message: "no".to_owned() };
         assert_eq!(
             entry(&options(), &state, &[remark]),
-            json!({"id": "pod-b", "observedGeneration": 3, "operations": ["generate", "status", "webhook"],
+            json!({"id": "pod-b", "observedGeneration": 3, "operations": OPERATIONS,
                 "configUID": "u1", "errors": [{"type": "sync_error", "message": "no"}]})
         );
     }

@@ -1,9 +1,11 @@
-//! What became of templates, constraints and Configs, as Gatekeeper says it: each process on its own, and all together.
+//! What became of templates, constraints, Configs, mutators, ExpansionTemplates and Providers, as Gatekeeper says it: each
+//! process on its own, and all together.
 //!
 //! ```text
 //! every process:       Report, what is synced ──► entry ──► its own *PodStatus objects        (pod_statuses)
 //! one at a time,       *PodStatus of all ──┬──► status.byPod, created, conditions of parents  (aggregate, conditions)
-//! with `status`:                           └──► those of processes that are gone: removed     (departed)
+//! with `status` or                         └──► those of processes that are gone: removed     (departed)
+//! `mutation-status`:
 //! ```
 //!
 //! Promises: nothing is written that says what is there already; what somebody else rewrites, or an API server prunes, is
@@ -19,6 +21,7 @@ mod entry;
 mod names;
 mod needs;
 mod pod_statuses;
+mod times;
 
 use std::sync::Arc;
 
@@ -28,7 +31,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
 use super::Clients;
 use super::troubles::Trouble;
 use super::watches::{self, Failure, Watched, resource};
-use crate::model::api::{CONFIG_GROUP, TEMPLATES_GROUP};
+use crate::model::api::{CONFIG_GROUP, EXPANSION_GROUP, MUTATIONS_GROUP, PROVIDERS_GROUP, TEMPLATES_GROUP};
 use crate::model::object::Object;
 
 use attempts::Outcome;
@@ -38,21 +41,34 @@ pub(super) use pod_statuses::PodStatuses;
 
 const STATUS_GROUP: &str = "status.gatekeeper.sh";
 
+/// What who has the operation `mutation-status` gathers.
+pub(super) const OF_MUTATION: &[Subject] = &[Subject::Mutator];
+/// What who has the operation `status` gathers.
+pub(super) const OTHERS: &[Subject] =
+    &[Subject::Template, Subject::Constraint, Subject::Config, Subject::ExpansionTemplate, Subject::Provider];
+
 /// What a status is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
+pub(super) enum Subject {
     Template,
     Constraint,
     Config,
+    Mutator,
+    ExpansionTemplate,
+    Provider,
 }
 
 impl Subject {
-    const ALL: [Self; 3] = [Self::Template, Self::Constraint, Self::Config];
+    const ALL: [Self; 6] =
+        [Self::Template, Self::Constraint, Self::Config, Self::Mutator, Self::ExpansionTemplate, Self::Provider];
 
     fn of(object: &Object) -> Self {
         match object.gvk().group.as_str() {
             TEMPLATES_GROUP => Self::Template,
             CONFIG_GROUP => Self::Config,
+            MUTATIONS_GROUP => Self::Mutator,
+            EXPANSION_GROUP => Self::ExpansionTemplate,
+            PROVIDERS_GROUP => Self::Provider,
             _ => Self::Constraint,
         }
     }
@@ -63,6 +79,9 @@ impl Subject {
             Self::Template => ("ConstraintTemplatePodStatus", "constrainttemplatepodstatuses"),
             Self::Constraint => ("ConstraintPodStatus", "constraintpodstatuses"),
             Self::Config => ("ConfigPodStatus", "configpodstatuses"),
+            Self::Mutator => ("MutatorPodStatus", "mutatorpodstatuses"),
+            Self::ExpansionTemplate => ("ExpansionTemplatePodStatus", "expansiontemplatepodstatuses"),
+            Self::Provider => ("ProviderPodStatus", "providerpodstatuses"),
         }
     }
 
@@ -74,23 +93,46 @@ impl Subject {
     /// The field of an entry that says which object it is about.
     fn uid_key(self) -> &'static str {
         match self {
-            Self::Template => "templateUID",
+            Self::Template | Self::ExpansionTemplate => "templateUID",
             Self::Constraint => "constraintUID",
             Self::Config => "configUID",
+            Self::Mutator => "mutatorUID",
+            Self::Provider => "providerUID",
         }
+    }
+
+    /// The field of an entry that is there, and true, where the process puts the object to use.
+    fn use_key(self) -> Option<&'static str> {
+        match self {
+            Self::Constraint | Self::Mutator => Some("enforced"),
+            Self::Provider => Some("active"),
+            Self::Template | Self::Config | Self::ExpansionTemplate => None,
+        }
+    }
+
+    /// Its errors say `code`, or `type`.
+    fn errors_have_codes(self) -> bool {
+        matches!(self, Self::Template | Self::Constraint)
+    }
+
+    /// Kinds that older installations of Gatekeeper have no CRD of.
+    fn may_be_absent(self) -> bool {
+        !matches!(self, Self::Template | Self::Constraint)
     }
 }
 
 type PodStatusEvents = SelectAll<BoxStream<'static, (Subject, Result<Watched, Failure>)>>;
 
-/// What there is of the three kinds, and every change.
-fn watch_pod_statuses(clients: &Clients, labels: Option<&str>) -> PodStatusEvents {
-    let streams = Subject::ALL.map(|subject| {
+/// What there is of these kinds, and every change.
+fn watch_pod_statuses(clients: &Clients, labels: Option<&str>, subjects: &[Subject]) -> PodStatusEvents {
+    let streams = subjects.iter().map(|subject| {
+        let subject = *subject;
         let resource = subject.pod_status_resource();
-        let watch = watches::watch(clients.hasty.clone(), resource, labels, Arc::clone(&clients.troubles));
+        let watch = if subject.may_be_absent() { watches::watch_if_there } else { watches::watch };
+        let watch = watch(clients.hasty.clone(), resource, labels, Arc::clone(&clients.troubles));
         watch.map(move |event| (subject, event)).boxed()
     });
-    streams.into_iter().collect()
+    streams.collect()
 }
 
 /// Names a PodStatus: its kind, namespace and name.
@@ -132,7 +174,7 @@ impl KnownPodStatuses {
             }
             Ok(Watched::Applied(object)) => self.put(subject, object),
             Ok(Watched::Deleted(gone)) => drop(self.objects.remove(&key(&gone.namespace, &gone.name))),
-            // Gatekeeper's CRDs of before had no ConfigPodStatus.
+            // A kind without a CRD: Gatekeeper's of before had no ConfigPodStatus, for example.
             Err(failure) if failure.code == Some(404) => {
                 self.objects.retain(|(of, _, _), _| *of != subject);
                 self.settled.insert(subject);
@@ -151,9 +193,9 @@ impl KnownPodStatuses {
         }
     }
 
-    /// Whether it is known of all kinds what there is.
-    fn is_settled(&self) -> bool {
-        self.settled.len() == Subject::ALL.len()
+    /// Whether it is known of these kinds what there is.
+    fn is_settled(&self, subjects: &[Subject]) -> bool {
+        subjects.iter().all(|subject| self.settled.contains(subject))
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) fn name(pod: &str, object: &Object) -> Option<String> {
     let pod = pod.to_lowercase();
     let kind = object.gvk().kind.to_lowercase();
     match Subject::of(object) {
-        Subject::Template => pack(&[&pod, object.name()]),
-        Subject::Constraint => pack(&[&pod, &kind, object.name()]),
+        Subject::Template | Subject::ExpansionTemplate | Subject::Provider => pack(&[&pod, object.name()]),
+        Subject::Constraint | Subject::Mutator => pack(&[&pod, &kind, object.name()]),
         Subject::Config => pack(&[&pod, object.namespace(), object.name()]),
     }
 }
@@ -39,6 +39,12 @@ pub(super) fn labels(pod: &str, object: &Object) -> Value {
             "internal.gatekeeper.sh/constrainttemplate-name": object.gvk().kind.to_lowercase(),
         }),
         Subject::Config => json!({"internal.gatekeeper.sh/config-name": name}),
+        Subject::Mutator => json!({
+            "internal.gatekeeper.sh/mutator-kind": object.gvk().kind,
+            "internal.gatekeeper.sh/mutator-name": name,
+        }),
+        Subject::ExpansionTemplate => json!({"internal.gatekeeper.sh/expansiontemplate-name": name}),
+        Subject::Provider => json!({"internal.gatekeeper.sh/provider-name": name}),
     };
     labels[POD_LABEL] = pod.into();
     labels[MANAGED_BY_LABEL.0] = MANAGED_BY_LABEL.1.into();
@@ -62,6 +68,10 @@ mod tests {
         let template = object("templates.gatekeeper.sh/v1", "ConstraintTemplate", "", "k8srequiredlabels");
         assert_eq!(name("gk-0", &template).unwrap(), "gk--0-k8srequiredlabels");
         let config = object("config.gatekeeper.sh/v1alpha1", "Config", "gatekeeper-system", "config");
+        let mutator = object("mutations.gatekeeper.sh/v1", "AssignMetadata", "", "add-owner");
+        assert_eq!(name("gk-0", &mutator).unwrap(), "gk--0-assignmetadata-add--owner");
+        let provider = object("externaldata.gatekeeper.sh/v1beta1", "Provider", "", "images");
+        assert_eq!(name("gk-0", &provider).unwrap(), "gk--0-images");
         assert_eq!(name("My.Mac", &config).unwrap(), "my.mac-gatekeeper--system-config");
         for pod in ["", "-a", "a-"] {
             assert_eq!(name(pod, &template), None, "{pod:?}");

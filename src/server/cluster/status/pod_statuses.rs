@@ -1,4 +1,5 @@
-//! What this process says: one PodStatus for each template, constraint and Config, in its own namespace.
+//! What this process says: one PodStatus for each template, constraint, Config, mutator, ExpansionTemplate and Provider, in
+//! its own namespace.
 //!
 //! With a Pod of its name, the objects belong to the Pod and go with it. Outside of a cluster there is none: then they are
 //! removed at the end, and say by an annotation that the process is still there, for `departed` to see when it is not.
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 
 use super::attempts::{Attempts, Outcome, make};
 use super::entry::{Remark, SET_ASIDE, entry};
+use super::times::with_times;
 use super::{KnownPodStatuses, PodStatusKey, Subject, names, needs, remove, watch_pod_statuses};
 use crate::model::api::CONFIG_NAME;
 use crate::model::object::{Object, ObjectKey};
@@ -70,7 +72,7 @@ impl PodStatuses {
         let Self { clients, options, snapshots, mut reports, mut synced, shutdown, released } = self;
         let mut writer = Writer::new(clients, options, owner);
         let labels = format!("{}={}", names::POD_LABEL, writer.options.pod_name);
-        let mut events = watch_pod_statuses(&writer.clients, Some(&labels));
+        let mut events = watch_pod_statuses(&writer.clients, Some(&labels), &Subject::ALL);
         let mut look = tokio::time::interval(LOOK);
         let mut aside = BTreeMap::new();
         loop {
@@ -158,7 +160,7 @@ impl About {
             Subject::Config if object.name() == CONFIG_NAME && object.namespace() == own_namespace => {
                 needs::of_config(object, &self.synced)
             }
-            Subject::Config => Vec::new(),
+            Subject::Config | Subject::Mutator | Subject::ExpansionTemplate | Subject::Provider => Vec::new(),
             Subject::Constraint => {
                 let aside = self.aside.get(&object.key()).cloned();
                 let aside = aside.map(|message| Remark { code: SET_ASIDE, message });
@@ -178,19 +180,21 @@ struct Writer {
     renewed: Instant,
     /// Objects of which nothing can be said, told once.
     unnamed: BTreeSet<ObjectKey>,
+    /// What was last to be said of Providers.
+    timed: BTreeMap<PodStatusKey, Value>,
 }
 
 impl Writer {
     fn new(clients: Clients, options: ClusterOptions, owner: Option<String>) -> Self {
         let (known, attempts) = (KnownPodStatuses::default(), Attempts::new(LONGEST_REST));
-        let now = Instant::now();
-        Self { clients, options, owner, known, attempts, started: now, renewed: now, unnamed: BTreeSet::new() }
+        let (now, unnamed, timed) = (Instant::now(), BTreeSet::new(), BTreeMap::new());
+        Self { clients, options, owner, known, attempts, started: now, renewed: now, unnamed, timed }
     }
 
     /// When there may be something to do though nothing has changed.
     fn next_due(&self) -> Instant {
         // Until the first lists are in, nothing can be done.
-        if !self.known.is_settled() {
+        if !self.known.is_settled(&Subject::ALL) {
             return Instant::now() + PATIENCE;
         }
         let patience = (self.started.elapsed() < PATIENCE).then(|| self.started + PATIENCE);
@@ -201,7 +205,7 @@ impl Writer {
 
     /// Writes what has changed, and removes what is about objects that are gone.
     async fn keep_in_step(&mut self, report: &Report, about: &About) {
-        if !self.known.is_settled() || (!report.is_complete && self.started.elapsed() < PATIENCE) {
+        if !self.known.is_settled(&Subject::ALL) || (!report.is_complete && self.started.elapsed() < PATIENCE) {
             return;
         }
         let wanted = self.wanted(report, about);
@@ -249,10 +253,23 @@ impl Writer {
             };
             let remarks = about.remarks(state, &self.options.pod_namespace);
             let key = (subject, self.options.pod_namespace.clone(), name);
-            let value = self.pod_status(&key, object, entry(&self.options, state, &remarks));
+            let entry = self.timed(&key, entry(&self.options, state, &remarks));
+            let value = self.pod_status(&key, object, entry);
             wanted.insert(key, value);
         }
+        self.timed.retain(|key, _| wanted.contains_key(key));
         wanted
+    }
+
+    fn timed(&mut self, key: &PodStatusKey, entry: Value) -> Value {
+        if key.0 != Subject::Provider {
+            return entry;
+        }
+        let known = || self.known.objects.get(key).and_then(|object| object.field(&["status"]));
+        let clock = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let entry = with_times(entry, self.timed.get(key).or_else(known), &clock);
+        self.timed.insert(key.clone(), entry.clone());
+        entry
     }
 
     fn pod_status(&self, (subject, namespace, name): &PodStatusKey, object: &Object, entry: Value) -> Value {

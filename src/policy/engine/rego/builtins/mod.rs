@@ -13,6 +13,7 @@ mod base64;
 mod cidr;
 mod digests;
 mod encoding;
+pub(super) mod external_data;
 mod glob;
 mod go_url;
 mod graph;
@@ -72,8 +73,11 @@ use std::sync::LazyLock;
 pub use context::{Budget, Caches};
 pub(super) use go_url::normal_url;
 pub use walk::Walk;
+pub(in crate::policy) use x509::{AuthorityFault, check_authority};
+pub use yaml::go_yaml;
 pub(super) use yaml_scalar::timestamp;
 
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::rego::value::Value;
 
 /// One builtin function.
@@ -94,6 +98,8 @@ pub enum BuiltinError {
     Undefined(String),
     /// Evaluation must stop: a limit was reached, or OPA halts here, too.
     Halt(String),
+    /// Evaluation must stop, and no policy may be said to have judged: somebody was to be asked who cannot be.
+    Refused(String),
 }
 
 /// What outlives one call within an evaluation: caches, budget, clock, prints.
@@ -108,6 +114,8 @@ pub struct CallContext<'a> {
     pub now_ns: i64,
     /// Text of `print(…)`, when collected.
     pub prints: Option<&'a mut Vec<String>>,
+    /// Whom `external_data` asks.
+    pub outside: Option<Outside<'a>>,
 }
 
 /// Every family. A name is in one table only.
@@ -116,6 +124,7 @@ const TABLES: &[&[Builtin]] = &[
     cidr::TABLE,
     digests::TABLE,
     encoding::TABLE,
+    external_data::TABLE,
     glob::TABLE,
     graph::TABLE,
     graphql::TABLE,
@@ -273,15 +282,20 @@ mod tests {
         match call_with(lookup(name).unwrap(), &arguments.iter().collect::<Vec<_>>()) {
             Ok(value) => value.to_string(),
             Err(BuiltinError::Undefined(_)) => "undefined".to_owned(),
-            Err(BuiltinError::Halt(_)) => "halt".to_owned(),
+            Err(BuiltinError::Halt(_) | BuiltinError::Refused(_)) => "halt".to_owned(),
         }
     }
 
     fn call_with(builtin: &Builtin, operands: &[&Value]) -> Result<Value, BuiltinError> {
         let limits = Limits { steps: 1 << 17, bytes: 1 << 22, ..Limits::default() };
         let (mut caches, mut budget, mut prints) = (Caches::default(), Budget::new(&limits), Vec::new());
-        let mut context =
-            CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: Some(&mut prints) };
+        let mut context = CallContext {
+            caches: &mut caches,
+            budget: &mut budget,
+            now_ns: 0,
+            prints: Some(&mut prints),
+            outside: None,
+        };
         (builtin.call)(&mut context, operands)
     }
 }

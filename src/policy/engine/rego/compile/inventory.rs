@@ -26,6 +26,11 @@ const LONGEST_PATH: usize = 64;
 const OF_TYPE: [&str; 8] =
     ["is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "type_name"];
 
+/// Steps below `data.inventory` to an object that is in no namespace: `cluster`, group and version, kind, name.
+const CLUSTER_DEPTH: usize = 4;
+/// The same for one that is.
+const NAMESPACED_DEPTH: usize = 5;
+
 /// A path below `data.inventory`.
 type Place = Vec<Step>;
 /// Where a value may come from; nowhere when it is no part of the inventory, or has been read whole.
@@ -76,7 +81,7 @@ impl<'c> Reader<'c> {
                 Some(Step::Key(key)) => &**key == name,
                 Some(Step::Any) | None => true,
             };
-            for (name, depth) in [("cluster", 4), ("namespace", 5)] {
+            for (name, depth) in [("cluster", CLUSTER_DEPTH), ("namespace", NAMESPACED_DEPTH)] {
                 let (above, below) = place.split_at_checked(depth).unwrap_or((place, &[]));
                 // Mappings above the objects are always there.
                 if is_scope(name) && (is_whole || place.len() > depth) {
@@ -269,12 +274,28 @@ impl<'c> Scope<'_, 'c> {
                 drop(self.origins(argument));
                 Origins::new()
             }
+            ([name], [argument]) if name == "count" => {
+                let counted = self.origins(argument);
+                // How many objects there are is known without what is in them.
+                let inside = counted.into_iter().filter(|place| !is_above_objects(place)).collect();
+                self.reader.read(&inside, true);
+                Origins::new()
+            }
             _ => {
                 arguments.iter().for_each(|argument| self.consume(argument));
                 Origins::new()
             }
         }
     }
+}
+
+/// Whether a place is a mapping that holds objects, or such mappings.
+fn is_above_objects(place: &Place) -> bool {
+    let depth = match place.first() {
+        Some(Step::Key(key)) if &**key == "namespace" => NAMESPACED_DEPTH,
+        _ => CLUSTER_DEPTH,
+    };
+    place.len() < depth
 }
 
 /// Texts that are numbers may be the index of an element, and numbers the name of a field.

@@ -114,6 +114,12 @@ impl Budget {
         self.charge(u64::from(CLOCK_INTERVAL) * UNITS_PER_STEP)
     }
 
+    /// For builtins that waited for others: that was not the policy's own time, as far as the last instant allows.
+    pub fn extend(&mut self, waited: Duration, last: Option<Instant>) {
+        let later = self.deadline.and_then(|deadline| deadline.checked_add(waited));
+        self.deadline = later.into_iter().chain(last).min().or(self.deadline);
+    }
+
     /// The limit that was reached, if any.
     pub fn breach(&self) -> Option<Breach> {
         self.breach

@@ -25,6 +25,9 @@ pub enum EvalError {
     /// A builtin halted.
     #[error("{0}")]
     Halt(String),
+    /// Somebody was to be asked who cannot be: there is no answer of the policy's.
+    #[error("{0}")]
+    NobodyToAsk(String),
     /// A rule needs its own value, or a function was called with the wrong number of arguments: the compile passes
     /// should have refused the policy.
     #[error("rego_recursion_error: {0}")]

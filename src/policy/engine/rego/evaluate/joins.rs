@@ -4,6 +4,8 @@
 //! changed between the two. An object of which the keys cannot be found, because the policy fails on it, takes its index
 //! out of use for as long as it is there, so that the scan meets it and fails as it always did.
 
+mod pairs;
+
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use crate::policy::engine::rego::value::{Tree, Value};
 use super::EvalError;
 use super::machine::extract;
 use super::plan::{Join, Plan};
+use pairs::Pairs;
 
 /// Keys of the inventory's two parts, and how many keys lead from there to an object.
 const PARTS: [(&str, usize); 2] = [("cluster", 3), ("namespace", 4)];
@@ -31,12 +34,12 @@ pub struct Joins {
 /// The index of one join: objects by the hashes of their keys. A hash that two keys share leads to objects too many, which
 /// an index may; and with 100,000 of them, keys themselves would have to be fetched from all over the memory to be compared.
 ///
-/// Objects are told by numbers, so that copying a node of `entries`, which every change of a key does, touches nothing
-/// else: with places in it, the reference count of each would be fetched from somewhere else.
+/// Objects are told by numbers, so that copying what changes touches nothing else: with places in it, the reference count
+/// of each would be fetched from somewhere else.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     /// Hash of a key, and number of an object that has it.
-    entries: Tree<(u64, u64), ()>,
+    entries: Pairs,
     /// Objects that have a key, by their numbers: the hashes of their places.
     places: Tree<u64, Place>,
     /// Objects whose keys could not be found, or whose number another one has.
@@ -47,8 +50,19 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub struct Differences<'a>(Vec<Difference<'a>>);
 
+/// One change of an object, as it was noted when it happened.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// The keys that lead to it below its part of the inventory.
+    pub place: Arc<[Value]>,
+    /// As it was, if it was there.
+    pub before: Option<Value>,
+    /// As it is, if it is there.
+    pub after: Option<Value>,
+}
+
 /// An object that is in one version and not, or not the same, in the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Difference<'a> {
     place: Place,
     before: Option<&'a Value>,
@@ -105,11 +119,22 @@ impl Plan {
                 index.update(self, join, difference, caches);
             }
         }
+        joins.indexes.iter_mut().for_each(|index| index.entries.settle());
         joins
     }
 }
 
 impl<'a> Differences<'a> {
+    /// These, in the order in which they happened. One object may be among them several times.
+    pub fn of(changes: impl Iterator<Item = &'a Noted>) -> Self {
+        let difference = |Noted { place, before, after }: &'a Noted| Difference {
+            place: Arc::clone(place),
+            before: before.as_ref(),
+            after: after.as_ref(),
+        };
+        Self(changes.map(difference).collect())
+    }
+
     /// Between an earlier version, if there is one, and a later one.
     pub fn between(earlier: Option<&'a Value>, later: &'a Value) -> Self {
         let mut differences = Vec::new();
@@ -126,9 +151,7 @@ impl Index {
     /// Objects with that key, and maybe others, in the order of a scan.
     pub(super) fn find<'a>(&'a self, key: &Value) -> impl Iterator<Item = &'a [Value]> {
         let hash = hash(key);
-        let entries = self.entries.iter_from(|(one, _)| *one < hash).map(|(entry, ())| entry);
-        let numbers = entries.take_while(|(one, _)| *one == hash).map(|(_, number)| number);
-        let places = numbers.filter_map(|number| self.places.get(number));
+        let places = self.entries.of(hash).filter_map(|number| self.places.get(&number));
         let mut places: Vec<&[Value]> = places.map(|(_, place)| &**place).collect();
         places.sort_unstable_by(|one, other| in_scan(one, other));
         places.into_iter()
@@ -155,13 +178,13 @@ impl Index {
         }
         let after = after.ok().filter(|_| !has_failed).unwrap_or_default();
         for hash in before.iter().filter(|hash| !after.contains(hash)) {
-            self.entries.remove(&(*hash, number));
+            self.entries.remove((*hash, number));
         }
         if after.is_empty() && !before.is_empty() {
             self.places.remove(&number);
         }
         for hash in after.into_iter().filter(|hash| !before.contains(hash)) {
-            self.entries.insert((hash, number), ());
+            self.entries.insert((hash, number));
         }
     }
 

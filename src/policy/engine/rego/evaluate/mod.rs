@@ -23,6 +23,7 @@ mod trace;
 
 use std::sync::OnceLock;
 
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::rego::builtins::{Builtin, Caches};
 use crate::policy::engine::rego::compiled::Compiled;
 use crate::policy::engine::rego::value::Value;
@@ -30,7 +31,7 @@ use crate::policy::engine::rego::value::Value;
 use budget::Limits;
 pub use coverage::{Coverage, Held, Hits, Proof};
 pub use error::{Conflict, EvalError, PlanError};
-pub use joins::{Differences, Joins};
+pub use joins::{Differences, Joins, Noted};
 pub use observe::{Observer, Touch};
 pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
@@ -93,6 +94,8 @@ pub struct Host<'h> {
     pub observer: Option<&'h mut Observer>,
     /// What counts, in a plan that was made with its sources.
     pub coverage: Option<&'h mut Coverage>,
+    /// Whom policies may ask for external data.
+    pub outside: Option<Outside<'h>>,
 }
 
 impl Plan {

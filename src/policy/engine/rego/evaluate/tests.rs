@@ -32,8 +32,15 @@ fn watched_plan(source: &str, is_traced: bool) -> Plan {
 fn run(plan: &Plan, limits: &Limits) -> Result<Option<Value>, EvalError> {
     let input = parse_json(INPUT, NumberMode::Float).unwrap();
     let globals = Globals { input: InputDocument::Whole(&input), data: None, folds: None, joins: None };
-    let host =
-        Host { caches: &mut Caches::default(), now_ns: 0, prints: None, trace: None, observer: None, coverage: None };
+    let host = Host {
+        caches: &mut Caches::default(),
+        now_ns: 0,
+        prints: None,
+        trace: None,
+        observer: None,
+        coverage: None,
+        outside: None,
+    };
     plan.evaluate_rule(&["t", "out"], globals, limits, host)
 }
 
@@ -48,6 +55,7 @@ fn run_traced(source: &str) -> (Result<Option<Value>, EvalError>, Vec<String>, S
         trace: Some(&mut trace),
         observer: None,
         coverage: None,
+        outside: None,
     };
     let answer = watched_plan(source, true).evaluate_rule(&["t", "out"], globals, &Limits::default(), host);
     (answer, prints, trace.text())
@@ -196,6 +204,7 @@ fn folds_change_no_answer() {
                     trace: None,
                     observer: None,
                     coverage: None,
+                    outside: None,
                 };
                 let globals = Globals { input: InputDocument::Whole(&input), data: None, folds, joins: None };
                 plan.evaluate_rule(&["t", "out"], globals, &Limits::default(), host)

@@ -21,10 +21,10 @@ fn is_valid(query: &str) -> String {
 /// With as much time and memory as an evaluation has, so that the depth is what stops it.
 fn is_valid_in_time(query: &str) -> String {
     let (mut caches, mut budget) = (Caches::default(), Budget::new(&Limits::default()));
-    let mut context = CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: None };
+    let mut context = CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: None, outside: None };
     match (lookup("graphql.is_valid").unwrap().call)(&mut context, &[&Value::from(query), &Value::from(SCHEMA)]) {
         Ok(value) => value.to_string(),
-        Err(BuiltinError::Undefined(text) | BuiltinError::Halt(text)) => text,
+        Err(BuiltinError::Undefined(text) | BuiltinError::Halt(text) | BuiltinError::Refused(text)) => text,
     }
 }
 

@@ -155,11 +155,12 @@ mod tests {
     fn call(function: fn(&mut CallContext<'_>, &[&Value]) -> Result<Value, BuiltinError>, operands: &[&str]) -> String {
         let operands: Vec<Value> = operands.iter().map(|text| Value::from(*text)).collect();
         let (mut caches, mut budget) = (Caches::default(), Budget::new(&Limits::default()));
-        let mut context = CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: None };
+        let mut context =
+            CallContext { caches: &mut caches, budget: &mut budget, now_ns: 0, prints: None, outside: None };
         match function(&mut context, &operands.iter().collect::<Vec<_>>()) {
             Ok(value) => value.to_string(),
             Err(BuiltinError::Undefined(_)) => "undefined".to_owned(),
-            Err(BuiltinError::Halt(_)) => "halt".to_owned(),
+            Err(BuiltinError::Halt(_) | BuiltinError::Refused(_)) => "halt".to_owned(),
         }
     }
 }

@@ -243,6 +243,21 @@ fn certificates_of(text: &str) -> Result<Vec<Certificate>, BuiltinError> {
     Certificate::parse_all(&all).ok_or_else(malformed)
 }
 
+/// Why a text is no authority to trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy) enum AuthorityFault {
+    /// It has no block of PEM.
+    NotPem,
+    /// Its first block is no certificate.
+    NotCertificate,
+}
+
+/// Looks at the first block, whatever it calls itself.
+pub(in crate::policy) fn check_authority(text: &[u8]) -> Result<(), AuthorityFault> {
+    let (block, _) = pem::decode(text).ok_or(AuthorityFault::NotPem)?;
+    Certificate::parse(&block.bytes).map(drop).ok_or(AuthorityFault::NotCertificate)
+}
+
 fn text<'a>(context: &mut CallContext<'_>, operands: &[&'a Value], position: usize) -> Result<&'a str, BuiltinError> {
     let text = string(operands, position)?;
     // Certificates in JSON are several times as long as in PEM.

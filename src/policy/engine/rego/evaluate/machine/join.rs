@@ -133,6 +133,7 @@ pub(in crate::policy::engine::rego::evaluate) fn extract(
         trace: None,
         observer: None,
         coverage: None,
+        outside: None,
         trail: Vec::new(),
     };
     for (coordinate, name) in join.coordinates.iter().zip(place) {

@@ -25,6 +25,7 @@ use std::sync::LazyLock;
 
 use typed_arena::Arena;
 
+use crate::policy::engine::external_data::Outside;
 use crate::policy::engine::rego::builtins::{BuiltinError, Caches, CallContext};
 use crate::policy::engine::rego::value::{Number, Value};
 
@@ -80,6 +81,7 @@ pub(super) fn evaluate(
         trace: host.trace,
         observer: host.observer,
         coverage: host.coverage,
+        outside: host.outside,
         trail: Vec::new(),
     };
     evaluator.begin_trace(path);
@@ -106,6 +108,7 @@ struct Evaluator<'a> {
     trace: Option<&'a mut Trace>,
     observer: Option<&'a mut Observer>,
     coverage: Option<&'a mut Coverage>,
+    outside: Option<Outside<'a>>,
     /// Expressions that hold, each with its frame, while what is behind them runs; kept for the coverage only.
     trail: Vec<(&'a TracedStep, usize)>,
 }
@@ -170,6 +173,7 @@ impl<'a> Evaluator<'a> {
             budget: &mut self.budget,
             now_ns: self.now_ns,
             prints: self.prints.as_deref_mut(),
+            outside: self.outside,
         };
         match call(&mut context, arguments) {
             Ok(value) => Ok(Some(value)),
@@ -177,6 +181,7 @@ impl<'a> Evaluator<'a> {
                 self.trace_undefined(&text);
                 Ok(None)
             }
+            Err(BuiltinError::Refused(text)) => Err(Box::new(EvalError::NobodyToAsk(text))),
             Err(BuiltinError::Halt(text)) => Err(Box::new(match self.budget.breach() {
                 Some(breach) => EvalError::Limit(breach),
                 None => EvalError::Halt(text),
