@@ -55,9 +55,9 @@ pub(super) struct MutateArguments {
     #[arg(long, conflicts_with_all = ["output", "diff"])]
     write: bool,
     #[command(flatten)]
-    engine: EngineArguments,
-    #[command(flatten)]
     external_data: ExternalDataArguments,
+    #[command(flatten)]
+    engine: EngineArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -29,6 +29,8 @@ const NOT_EXPANDABLE: &str = "not-expandable";
 /// All that judging needs beside the object.
 pub(super) struct Judge<'a> {
     pub(super) snapshot: &'a Snapshot,
+    /// The mutators that propose fixes.
+    pub(super) mutations: &'a Snapshot,
     pub(super) rules: &'a Rules,
     /// What generators may refer to; absent when nothing is expanded.
     pub(super) referents: Option<&'a Referents>,
@@ -40,7 +42,7 @@ impl Judge<'_> {
     /// object is the place.
     pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let mut findings = self.find(manifest, finds_fields)?;
-        let is_fixable = !self.snapshot.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
+        let is_fixable = !self.mutations.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
         if is_fixable && !findings.is_empty() {
             fix::offer(self, &manifest.open()?, &mut findings);
         }
