@@ -142,14 +142,16 @@ pub fn mutate(
     let Some(matching) = matching_view(object, review).filter(|_| !mutators.active().is_empty()) else {
         return Ok(unchanged());
     };
-    let mut run = Run { mutators, original: object, matching, draft: None, username: review.username(), context };
+    let start = Start { mutators, object, matching, username: review.username(), context };
+    let mut run = Run::new(&start);
     let passes = run.run()?;
     let Some(mut draft) = run.draft.filter(|_| !passes.is_empty()) else { return Ok(unchanged()) };
     let EvalContext { external_data, deadline, .. } = context.evaluation;
     let fallbacks =
         resolve(&mut draft, snapshot.providers(), external_data, deadline).map_err(MutationFailure::ExternalData)?;
     let mutated = draft.into_object(object);
-    Ok(Mutation { is_changed: mutated != *object, object: mutated, passes, fallbacks })
+    let is_changed = mutated != *object;
+    Ok(Mutation { is_changed, object: mutated, passes: if is_changed { passes } else { Vec::new() }, fallbacks })
 }
 
 /// A review of what matching looks at: type, names and labels. Only the new object counts, in the request's namespace.
@@ -184,29 +186,46 @@ fn reviewed(object: &Value, namespace: &str) -> Result<ReviewedObject, FieldErro
     ReviewedObject::from_value(Reviewed::from_json(&view, NumberMode::Float))
 }
 
-/// Mutators at work on one object.
-struct Run<'a> {
+/// What there is before any mutator acts.
+struct Start<'a> {
     mutators: &'a Mutators,
-    original: &'a Value,
-    /// What matching looks at, as it is now.
+    object: &'a Value,
     matching: Review,
-    /// The object as it is now; `None` until a mutator is for it.
-    draft: Option<Draft>,
     username: &'a str,
     context: MutationContext<'a>,
 }
 
-impl Run<'_> {
+/// Mutators at work on one object.
+struct Run<'a> {
+    start: &'a Start<'a>,
+    /// What matching looks at, as it is now.
+    matching: Review,
+    /// The object as it is now; `None` until a mutator is for it.
+    draft: Option<Draft>,
+}
+
+impl<'a> Run<'a> {
+    fn new(start: &'a Start<'a>) -> Self {
+        Self { start, matching: start.matching.clone(), draft: None }
+    }
+
     /// All passes that changed something.
     fn run(&mut self) -> Result<Vec<Vec<Arc<CompiledMutator>>>, MutationFailure> {
         let mut passes = Vec::new();
-        for _ in 0..=self.mutators.len() {
-            if self.context.evaluation.deadline.has_passed() {
+        for number in 0..=self.start.mutators.len() {
+            if self.start.context.evaluation.deadline.has_passed() {
                 return Err(MutationFailure::DeadlineExceeded { id: self.id(), subject: self.subject() });
             }
-            let before = self.draft.clone();
-            let (written, first) = self.pass()?;
-            if written.is_empty() || self.draft == before.or(first) {
+            // Copies cost more than mutators do, and hardly ever is something changed in a second pass.
+            let before = if number > 1 { self.draft.clone() } else { None };
+            let written = self.pass()?;
+            let Some(draft) = self.draft.as_mut().filter(|_| !written.is_empty()) else { return Ok(passes) };
+            if !draft.take_is_changed() {
+                return Ok(passes);
+            }
+            // What is changed and changed back within a pass is no change. If it is so in the first, it is in the second.
+            let before = if number == 1 { self.after_first_pass()? } else { before };
+            if before.zip(self.draft.as_ref()).is_some_and(|(before, draft)| before.is_same(draft)) {
                 return Ok(passes);
             }
             passes.push(written);
@@ -215,13 +234,20 @@ impl Run<'_> {
         Err(MutationFailure::NotConverging { id: self.id(), subject: self.subject(), passes })
     }
 
-    /// Lets every mutator act once that is for the object as it then is. The mutators that wrote something, and the
-    /// object as it came, if none was for it before.
-    fn pass(&mut self) -> Result<(Vec<Arc<CompiledMutator>>, Option<Draft>), MutationFailure> {
-        let (mut written, mut first) = (Vec::new(), None);
-        let mut candidates = self.mutators.candidates(&self.matching).into_iter();
+    /// The object as the first pass left it.
+    fn after_first_pass(&self) -> Result<Option<Draft>, MutationFailure> {
+        let mut again = Self::new(self.start);
+        again.pass()?;
+        Ok(again.draft)
+    }
+
+    /// Lets every mutator act once that is for the object as it then is. The mutators that wrote something.
+    fn pass(&mut self) -> Result<Vec<Arc<CompiledMutator>>, MutationFailure> {
+        let Start { mutators, object, username, context, .. } = self.start;
+        let mut written = Vec::new();
+        let mut candidates = mutators.candidates(&self.matching).into_iter();
         while let Some(position) = candidates.next() {
-            let Some(one) = self.mutators.active().get(position) else { continue };
+            let Some(one) = mutators.active().get(position) else { continue };
             let is_for_it = one.mutator.matches(&self.matching).map_err(|cause| MutationFailure::Match {
                 mutator: one.mutator.id.clone(),
                 subject: self.subject(),
@@ -230,13 +256,9 @@ impl Run<'_> {
             if !is_for_it {
                 continue;
             }
-            if self.draft.is_none() {
-                first = Some(Draft::new(self.original, &self.matching.namespace));
-                self.draft.clone_from(&first);
-            }
-            let Some(draft) = &mut self.draft else { continue };
-            let is_written = apply(&one.mutator, draft, self.username).map_err(|cause| MutationFailure::Mutate {
-                id: self.context.id.to_owned(),
+            let draft = self.draft.get_or_insert_with(|| Draft::new(object, &self.matching.namespace));
+            let is_written = apply(&one.mutator, draft, username).map_err(|cause| MutationFailure::Mutate {
+                id: context.id.to_owned(),
                 mutator: one.mutator.id.clone(),
                 subject: self.subject(),
                 cause,
@@ -244,14 +266,14 @@ impl Run<'_> {
             if is_written {
                 written.push(Arc::clone(one));
             }
-            if is_written && self.mutators.is_matched(&one.mutator) {
+            if is_written && mutators.is_matched(&one.mutator) {
                 self.look_again(one)?;
                 // What can be for it now may be others; those that have had their turn have had it.
-                let after = self.mutators.candidates(&self.matching).into_iter();
+                let after = mutators.candidates(&self.matching).into_iter();
                 candidates = after.filter(|next| *next > position).collect::<Vec<_>>().into_iter();
             }
         }
-        Ok((written, first))
+        Ok(written)
     }
 
     /// Takes what matching looks at from the object as it is now.
@@ -267,7 +289,7 @@ impl Run<'_> {
     }
 
     fn id(&self) -> String {
-        self.context.id.to_owned()
+        self.start.context.id.to_owned()
     }
 
     fn subject(&self) -> SubjectName {

@@ -8,12 +8,14 @@ use crate::model::api::mutator::ExternalDataReference;
 use crate::model::object::{FieldPath, Segment};
 
 /// An object under change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     /// The object. Where external data is waited for, the string that was there, or an empty one.
     pub(crate) object: Value,
     /// By place.
     pub(super) placeholders: Placeholders,
+    /// Whether something in it became something else since somebody last looked.
+    pub(super) is_changed: bool,
 }
 
 /// Places that wait for external data. They are fields of mappings, never elements of lists.
@@ -45,7 +47,17 @@ impl Draft {
                 _ => {}
             }
         }
-        Self { object, placeholders: Placeholders::default() }
+        Self { object, placeholders: Placeholders::default(), is_changed: false }
+    }
+
+    /// Whether something in it became something else since this was last asked. In the end all may be as it was.
+    pub(crate) fn take_is_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
+    }
+
+    /// Whether both came to the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.object == other.object && self.placeholders == other.placeholders
     }
 
     /// The object with the namespace that it came with.
@@ -72,13 +84,18 @@ impl Placeholders {
         self.0.get(path)
     }
 
-    pub(super) fn put(&mut self, path: FieldPath, placeholder: Placeholder) {
+    /// Whether that is another one than before.
+    pub(super) fn put(&mut self, path: FieldPath, placeholder: Placeholder) -> bool {
+        let is_new = self.0.get(&path) != Some(&placeholder);
         self.0.insert(path, placeholder);
+        is_new
     }
 
-    /// Drops those at a place and below it: something else is written there.
-    pub(super) fn forget(&mut self, place: &FieldPath) {
+    /// Drops those at a place and below it: something else is written there. Whether there were any.
+    pub(super) fn forget(&mut self, place: &FieldPath) -> bool {
+        let before = self.0.len();
         self.0.retain(|path, _| path.below(place).is_none());
+        self.0.len() < before
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&FieldPath, &Placeholder)> {

@@ -26,7 +26,7 @@ pub(crate) fn resolve(
     source: &dyn ExternalDataSource,
     deadline: Deadline,
 ) -> Result<Resolved, String> {
-    let Draft { object, placeholders } = draft;
+    let Draft { object, placeholders, .. } = draft;
     if placeholders.is_empty() {
         return Ok(Vec::new());
     }

@@ -41,6 +41,7 @@ impl Writer {
         }
         for (key, value) in after {
             match before.get(key) {
+                Some(before) if before == value => {}
                 Some(before) => self.at(key, |writer| writer.values(before, value)),
                 None => self.at(key, |writer| writer.add(value)),
             }

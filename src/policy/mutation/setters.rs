@@ -16,16 +16,24 @@ pub(super) struct Setter<'a> {
     pub(super) metadata: Metadata,
     pub(super) username: &'a str,
     pub(super) placeholders: &'a mut Placeholders,
+    /// Set when something becomes something else.
+    pub(super) is_changed: &'a mut bool,
 }
 
 /// Of the object that is changed, as it was before.
+#[derive(Default)]
 pub(super) struct Metadata {
     name: String,
     namespace: String,
 }
 
 impl Metadata {
-    pub(super) fn of(object: &Value) -> Self {
+    /// Looked up for who writes it.
+    pub(super) fn for_action(action: &Action, object: &Value) -> Self {
+        let (Action::Assign(assigned) | Action::AssignMetadata(assigned)) = action else { return Self::default() };
+        if !matches!(assigned, AssignedValue::FromMetadata(_)) {
+            return Self::default();
+        }
         let text = |key: &str| {
             let value = object.get("metadata").and_then(|metadata| metadata.get(key));
             value.and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -57,23 +65,24 @@ impl<'a> Setter<'a> {
         name: &str,
         place: Option<FieldPath>,
     ) -> Result<(), MutateError> {
-        match self.action {
+        let is_changed = match self.action {
             Action::Assign(assigned) | Action::AssignMetadata(assigned) => match assigned {
                 AssignedValue::ExternalData(reference) => return self.ask(fields, name, place, reference),
                 AssignedValue::Literal(value) => put(fields, name, value),
                 AssignedValue::FromMetadata(MetadataField::Name) => put_text(fields, name, &self.metadata.name),
                 AssignedValue::FromMetadata(MetadataField::Namespace) => {
-                    put_text(fields, name, &self.metadata.namespace);
+                    put_text(fields, name, &self.metadata.namespace)
                 }
             },
             Action::ModifySet(operation, values) => modify(fields, name, *operation, values)?,
             Action::AssignImage(parts) => {
                 let waits = place.as_ref().is_some_and(|place| self.placeholders.at(place).is_some());
-                set_image(fields, name, parts, waits)?;
+                set_image(fields, name, parts, waits)?
             }
-        }
+        };
+        *self.is_changed |= is_changed;
         if let Some(place) = place {
-            self.placeholders.forget(&place);
+            *self.is_changed |= self.placeholders.forget(&place);
         }
         Ok(())
     }
@@ -102,51 +111,69 @@ impl<'a> Setter<'a> {
         };
         // Where nothing was, Gatekeeper writes what it asked.
         let original = original.unwrap_or_else(|| key.clone());
-        put_text(fields, name, &original);
-        self.placeholders.put(place, Placeholder { reference: reference.clone(), key, original });
+        *self.is_changed |= put_text(fields, name, &original);
+        *self.is_changed |= self.placeholders.put(place, Placeholder { reference: reference.clone(), key, original });
         Ok(())
     }
 }
 
-/// Most of what is written is there already.
-fn put(fields: &mut Map<String, Value>, name: &str, value: &Value) {
+/// Most of what is written is there already; whether this was not.
+fn put(fields: &mut Map<String, Value>, name: &str, value: &Value) -> bool {
     match fields.get_mut(name) {
-        Some(before) if before == value => {}
+        Some(before) if before == value => return false,
         Some(before) => *before = value.clone(),
         None => drop(fields.insert(name.to_owned(), value.clone())),
     }
+    true
 }
 
-fn put_text(fields: &mut Map<String, Value>, name: &str, text: &str) {
-    if fields.get(name).and_then(Value::as_str) != Some(text) {
+fn put_text(fields: &mut Map<String, Value>, name: &str, text: &str) -> bool {
+    let is_new = fields.get(name).and_then(Value::as_str) != Some(text);
+    if is_new {
         fields.insert(name.to_owned(), text.into());
     }
+    is_new
 }
 
+/// Whether it changed anything.
 fn modify(
     fields: &mut Map<String, Value>,
     name: &str,
     operation: SetOperation,
     values: &[Value],
-) -> Result<(), MutateError> {
+) -> Result<bool, MutateError> {
     match (fields.get_mut(name), operation) {
-        (None, SetOperation::Merge) => drop(fields.insert(name.to_owned(), Value::Array(values.to_vec()))),
-        (None, SetOperation::Prune) => {}
+        (None, SetOperation::Merge) => {
+            fields.insert(name.to_owned(), Value::Array(values.to_vec()));
+            Ok(true)
+        }
+        (None, SetOperation::Prune) => Ok(false),
         (Some(Value::Array(list)), SetOperation::Merge) => {
+            let before = list.len();
             for value in values {
                 // A value that is given twice is added once: the first is there when the second is looked for.
                 if !list.contains(value) {
                     list.push(value.clone());
                 }
             }
+            Ok(list.len() > before)
         }
-        (Some(Value::Array(list)), SetOperation::Prune) => list.retain(|value| !values.contains(value)),
-        (Some(other), _) => return Err(MutateError::NoSet { value: go_text::plain(other) }),
+        (Some(Value::Array(list)), SetOperation::Prune) => {
+            let before = list.len();
+            list.retain(|value| !values.contains(value));
+            Ok(list.len() < before)
+        }
+        (Some(other), _) => Err(MutateError::NoSet { value: go_text::plain(other) }),
     }
-    Ok(())
 }
 
-fn set_image(fields: &mut Map<String, Value>, name: &str, parts: &ImageParts, waits: bool) -> Result<(), MutateError> {
+/// Whether that is another image.
+fn set_image(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    parts: &ImageParts,
+    waits: bool,
+) -> Result<bool, MutateError> {
     if waits {
         return Err(MutateError::NoImage { value: "external data".to_owned(), found: "placeholder" });
     }
@@ -157,6 +184,5 @@ fn set_image(fields: &mut Map<String, Value>, name: &str, parts: &ImageParts, wa
             return Err(MutateError::NoImage { value: go_text::plain(other), found: go_text::type_name(other) });
         }
     };
-    put_text(fields, name, &image);
-    Ok(())
+    Ok(put_text(fields, name, &image))
 }

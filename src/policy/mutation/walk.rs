@@ -59,9 +59,9 @@ pub enum MutateError {
 /// # Errors
 /// When the object is not of the shape that its location implies. The draft is then of no use any more.
 pub(crate) fn apply(mutator: &Mutator, draft: &mut Draft, username: &str) -> Result<bool, MutateError> {
-    let Draft { object, placeholders } = draft;
-    let metadata = Metadata::of(object);
-    let setter = Setter { action: &mutator.action, metadata, username, placeholders };
+    let Draft { object, placeholders, is_changed } = draft;
+    let metadata = Metadata::for_action(&mutator.action, object);
+    let setter = Setter { action: &mutator.action, metadata, username, placeholders, is_changed };
     let mut walk = Walk { nodes: mutator.location.nodes(), tests: &mutator.path_tests, setter, path: Vec::new() };
     walk.node(object, 0)
 }
@@ -120,6 +120,7 @@ impl<'a> Walk<'a> {
             let is_written = self.node(&mut next, depth + 1);
             if is_written == Ok(true) {
                 fields.insert(name.to_owned(), next);
+                *self.setter.is_changed = true;
             }
             is_written
         };
@@ -164,6 +165,7 @@ impl<'a> Walk<'a> {
         is_written = self.below(elements.len(), &mut element, depth)?;
         if is_written {
             elements.push(element);
+            *self.setter.is_changed = true;
         }
         Ok(is_written)
     }
@@ -193,13 +195,17 @@ impl<'a> Walk<'a> {
         match place.and_then(|index| elements.get_mut(index)) {
             Some(element) => {
                 if let Some(path) = self.place_with_placeholders(place.map(Step::Index)) {
-                    self.setter.placeholders.forget(&path);
+                    *self.setter.is_changed |= self.setter.placeholders.forget(&path);
                 }
                 if element != new {
                     *element = new.clone();
+                    *self.setter.is_changed = true;
                 }
             }
-            None => elements.push(new.clone()),
+            None => {
+                elements.push(new.clone());
+                *self.setter.is_changed = true;
+            }
         }
         Ok(true)
     }
