@@ -9,10 +9,8 @@ use clap::Args;
 
 use super::images::ImageArguments;
 use super::{print, stdin};
-use crate::policy::snapshot::BuildOptions;
-use crate::workbench::bundle;
 use crate::workbench::diagnostic::Diagnostic;
-use crate::workbench::expand::{Format, expand, render};
+use crate::workbench::expand::{Format, expand, load, render};
 
 /// Arguments of `admit expand`.
 #[derive(Debug, Args)]
@@ -51,7 +49,7 @@ pub(super) fn run(arguments: &ExpandArguments) -> Result<ExitCode> {
     let is_read = stdin::is_read_beside(&arguments.filenames);
     let input = is_read.then_some(&mut input as &mut dyn Read);
     let (known, errors) = arguments.images.read()?;
-    let (bundle, mut diagnostics) = bundle::load_beside(known, &arguments.filenames, input, BuildOptions::default());
+    let (bundle, mut diagnostics) = load(known, &arguments.filenames, input);
     diagnostics.extend(errors.into_iter().map(Diagnostic::from));
     for diagnostic in &diagnostics {
         anstream::eprintln!("error: {diagnostic}");

@@ -50,8 +50,8 @@ A comment leaves findings out: `# admit:ignore RULE[,RULE] until=2027-01-01 reas
 is a kind of constraint, Kind/name, a code, or `*`. On the line of a value it is about that value, above a field or list \
 item about all of that, above a document about its object. The reason must be there, `until` need not. Objects in JSON have \
 the annotation admit.gatekeeper.sh/ignore for the words behind `admit:ignore`.\n\n\
-With mutators among the policies, or of --mutators, a finding shows a fix when what the mutators make of the object breaks no \
-policy any more. Where a policy lets a switch have one value only, that is a fix, too. --fix writes the fixes of mutators into \
+With mutators, a finding shows a fix when what they make of the object breaks no policy any more. Those among the policies are \
+in force, too: they change what workloads would create before it is judged, as in the cluster; those of --mutators only propose. Where a policy lets a switch have one value only, that is a fix, too. --fix writes the fixes of mutators into \
 the files, --fix-values those as well; comments and layout stay, and what is written counts as mended.\n\n\
 Exit code: 0 nothing found, 1 violations that would be denied, 2 warnings only and --fail-on warn, 3 bad input or a wrong \
 command line, 4 failed for another reason."
@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let mut policies = Vec::new();
     take((arguments.packs.documents(), Vec::new()), &mut policies, &mut problems);
     policies.append(&mut read(&arguments.policies, &mut problems));
-    policies.append(&mut read(&arguments.fixing.mutators, &mut problems));
+    let mutators = read(&arguments.fixing.mutators, &mut problems);
     let (pulled, cluster) = match arguments.images.read().and_then(|pulled| Ok((pulled, arguments.cluster.read()?))) {
         Ok(found) => found,
         Err(error) => {
@@ -141,7 +141,7 @@ pub(super) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let directory = std::env::current_dir().context("failed to find the working directory")?;
     let root = git::root();
     let places = Places::new(&directory, root.as_deref());
-    let inputs = Inputs { policies, cluster, manifests, places: places.clone() };
+    let inputs = Inputs { policies, mutators, cluster, manifests, places: places.clone() };
     let mut report = lint(inputs, options, &|| progress.step());
     progress.finish();
     let (theirs, mut ours): (Vec<_>, Vec<_>) =

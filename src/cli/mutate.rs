@@ -9,10 +9,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::engine::EngineArguments;
+use super::external_data::ExternalDataArguments;
 use super::files::write_back;
 use super::print;
 use crate::manifest::ReadOptions;
 use crate::model::review;
+use crate::policy::snapshot::BuildOptions;
 use crate::workbench::bundle::{self, BundledObject};
 use crate::workbench::diagnostic::Diagnostic;
 use crate::workbench::mutate::{Mutated, MutatedText, mutate_all, texts};
@@ -53,6 +55,8 @@ pub(super) struct MutateArguments {
     #[arg(long, conflicts_with_all = ["output", "diff"])]
     write: bool,
     #[command(flatten)]
+    external_data: ExternalDataArguments,
+    #[command(flatten)]
     engine: EngineArguments,
 }
 
@@ -83,7 +87,8 @@ pub(super) fn run(arguments: &MutateArguments) -> Result<ExitCode> {
     if manifests.is_empty() {
         bail!("no manifests; name files or directories, `-` for stdin, or pipe manifests in");
     }
-    let (bundle, problems) = load(&manifests, mutators, arguments);
+    let build = arguments.external_data.apply(arguments.engine.build_options())?;
+    let (bundle, problems) = load(&manifests, mutators, build);
     refuse(&problems)?;
     if bundle.snapshot.mutators().is_empty() {
         bail!("no mutators; put them among the manifests, or name files or directories of them with --mutators");
@@ -112,12 +117,12 @@ pub(super) fn run(arguments: &MutateArguments) -> Result<ExitCode> {
 fn load(
     manifests: &[BundledObject],
     mutators: Vec<BundledObject>,
-    arguments: &MutateArguments,
+    build: BuildOptions,
 ) -> (bundle::Bundle, Vec<Diagnostic>) {
     let all: Vec<BundledObject> = mutators.into_iter().chain(manifests.iter().cloned()).collect();
     let config = all.iter().find(|one| bundle::is_config(one.object.gvk()));
     let namespace = config.map(|one| one.object.namespace().to_owned()).unwrap_or_default();
-    bundle::assemble(all, &namespace, arguments.engine.build_options())
+    bundle::assemble(all, &namespace, build)
 }
 
 /// Prints or writes what was asked for; false when a file could not be written.

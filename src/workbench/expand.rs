@@ -3,18 +3,22 @@
 //! The same call makes it that judges it. Formats are those of Gatekeeper's `gator expand`.
 
 use std::cmp::Reverse;
+use std::io::Read;
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::bundle::{Bundle, BundledObject};
+use super::bundle::{self, Bundle, BundledObject, assemble, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use super::report::go_json;
+use crate::manifest::{Document, ReadOptions};
 use crate::model::object::Object;
 use crate::model::review::Review;
 use crate::model::value::{NumberMode, Value};
 use crate::policy::engine::rego::builtins::go_yaml;
-use crate::policy::evaluate::{EvalContext, Expands, created};
+use crate::policy::evaluate::{EvalContext, Expands, ReviewFailure, created};
 use crate::policy::expansion::Referents;
+use crate::policy::snapshot::BuildOptions;
 
 /// A format of resultants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,19 @@ pub struct Expanded {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// Reads files, directories and the input, beside documents that are known already. Policies among them judge nothing here, so
+/// that nothing is asked of them.
+pub fn load(known: Vec<Document>, paths: &[PathBuf], stdin: Option<&mut dyn Read>) -> (Bundle, Vec<Diagnostic>) {
+    let (mut objects, mut diagnostics) = read_objects(known);
+    let (mut read, mut problems) = bundle::read(paths, stdin, &ReadOptions::default(), |object| object);
+    objects.append(&mut read);
+    diagnostics.append(&mut problems);
+    let others = objects.iter().filter(|one| !is_policy(one.object.gvk())).cloned().collect();
+    let (bundle, mut problems) = assemble(others, "", BuildOptions::default());
+    diagnostics.append(&mut problems);
+    (Bundle { objects, ..bundle }, diagnostics)
+}
+
 /// Expands all objects by the ExpansionTemplates among them; if `workloads`, those that none applies to as far as they are
 /// known here.
 ///
@@ -48,7 +65,10 @@ pub fn expand(bundle: &Bundle, workloads: bool) -> Result<Expanded, Diagnostic> 
         let namespace = bundle.snapshot.namespace(one.object.namespace()).cloned();
         let expansion = created(&bundle.snapshot, &Review::of_object(&one.object, namespace), &context);
         let expansion = expansion.map_err(|failure| {
-            let message = format!("error expanding resource {}: {failure}", one.object.name());
+            let message = match failure {
+                ReviewFailure::Expansion(cause) => format!("error expanding resource {}: {cause}", one.object.name()),
+                other => other.to_string(),
+            };
             Diagnostic::at(&one.document, &one.document.location(), message)
         })?;
         expanded.resultants.extend(expansion.resultants.into_iter().map(|resultant| resultant.object));

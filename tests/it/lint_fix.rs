@@ -13,26 +13,27 @@ use admit::workbench::lint::fix::{Proposer, texts};
 use admit::workbench::lint::report::Places;
 use admit::workbench::lint::{Inputs, Manifest, Options, Report, lint};
 
-fn policies(mutators: bool) -> Vec<Manifest> {
+fn policies() -> Vec<Manifest> {
     let packs = ["pod-security-restricted:deny", "operations:warn"].map(|name| name.parse::<Choice>().unwrap());
-    let (mut found, problems) = read_objects(library::documents(&packs));
+    let (found, problems) = read_objects(library::documents(&packs));
     assert_eq!(problems, []);
-    if mutators {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/mutation");
-        let names = ["run-as-non-root", "seccomp-runtime-default", "no-privilege-escalation", "drop-all-capabilities"];
-        let paths: Vec<PathBuf> = names.iter().map(|name| root.join(format!("{name}.yaml"))).collect();
-        let (mutators, problems) = bundle::read(&paths, None, &ReadOptions::lint(), |one| one);
-        assert_eq!(problems, []);
-        found.extend(mutators);
-    }
     found.into_iter().map(Manifest::new).collect()
 }
 
-fn judge(policies: Vec<Manifest>, manifests: Vec<Manifest>) -> Report {
+fn mutators() -> Vec<Manifest> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/mutation");
+    let names = ["run-as-non-root", "seccomp-runtime-default", "no-privilege-escalation", "drop-all-capabilities"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| root.join(format!("{name}.yaml"))).collect();
+    let (mutators, problems) = bundle::read(&paths, None, &ReadOptions::lint(), Manifest::new);
+    assert_eq!(problems, []);
+    mutators
+}
+
+fn judge(mutators: Vec<Manifest>, manifests: Vec<Manifest>) -> Report {
     let today = jiff::civil::date(2026, 1, 1);
     let options = Options { build: BuildOptions::default(), finds_fields: true, expands: true, today };
     let places = Places::new(Path::new("/"), None);
-    lint(Inputs { policies, cluster: None, manifests, places }, options, &|| ())
+    lint(Inputs { policies: policies(), mutators, manifests, places, cluster: None }, options, &|| ())
 }
 
 /// Objects of samples that are judged as they are.
@@ -59,8 +60,8 @@ fn by_file(report: &Report) -> BTreeMap<String, BTreeMap<String, usize>> {
 }
 
 #[track_caller]
-fn check(mutators: bool, least: (usize, usize)) {
-    let report = judge(policies(mutators), samples());
+fn check(mutators: &[Manifest], least: (usize, usize)) {
+    let report = judge(mutators.to_vec(), samples());
     let before = by_file(&report);
     let (mut by_mutators, mut by_policy) = (0, 0);
     for fix in report.findings.iter().filter_map(|finding| finding.fix.as_ref()) {
@@ -78,7 +79,7 @@ fn check(mutators: bool, least: (usize, usize)) {
         let (objects, problems) = read_objects(documents);
         assert_eq!(problems, []);
         let manifests: Vec<Manifest> = objects.into_iter().map(Manifest::new).collect();
-        let after = by_file(&judge(policies(mutators), manifests));
+        let after = by_file(&judge(mutators.to_vec(), manifests));
         let (name, none) = (text.source.name().to_string(), BTreeMap::new());
         let (before, after) = (&before[&name], after.get(&name).unwrap_or(&none));
         for (words, count) in after {
@@ -92,10 +93,10 @@ fn check(mutators: bool, least: (usize, usize)) {
 
 #[test]
 fn what_policies_leave_no_choice_about_mends() {
-    check(false, (0, 20));
+    check(&[], (0, 20));
 }
 
 #[test]
 fn what_mutators_make_mends() {
-    check(true, (20, 1));
+    check(&mutators(), (20, 1));
 }

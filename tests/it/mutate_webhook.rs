@@ -69,7 +69,7 @@ fn ask(running: &Running, review: &Value) -> Value {
 }
 
 /// What an API server makes of an object with that answer.
-fn patched(object: &Value, response: &Value) -> Value {
+pub(super) fn patched(object: &Value, response: &Value) -> Value {
     assert_eq!((&response["allowed"], &response["patchType"]), (&json!(true), &json!("JSONPatch")), "{response}");
     let text = data_encoding::BASE64.decode(response["patch"].as_str().unwrap().as_bytes()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&text).unwrap();

@@ -13,7 +13,7 @@ use crate::workbench::lint::fix::{FixedText, texts};
 /// The flags.
 #[derive(Debug, Args)]
 pub(super) struct FixArguments {
-    /// Files or directories of mutators, whose changes become fixes. They may be among the policies as well. May be given several
+    /// Files or directories of mutators whose changes become fixes, and that are not in force otherwise. May be given several
     /// times
     #[arg(long, value_name = "PATH")]
     pub(super) mutators: Vec<PathBuf>,

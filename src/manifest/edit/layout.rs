@@ -28,6 +28,7 @@ pub(super) fn style_of(segment: &Segment<'_>, tree: &SpanTree, text: Text<'_>) -
         unit: unit.unwrap_or(USUAL),
         dash: dash.unwrap_or(unit.unwrap_or(USUAL).min(USUAL)),
         newline: text.newline,
+        has_literals: text.from(0).ends_with(['\n', '\r']),
     }
 }
 

@@ -38,6 +38,9 @@ use super::span_tree::SpanTree;
 use super::split::Segment;
 use crate::model::object::{FieldPath, Segment as Step};
 
+/// Levels of nesting in a document that is edited. Writing recurses, on any thread's stack.
+const MAX_DEPTH: usize = 200;
+
 /// A text after its values were changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
@@ -77,6 +80,9 @@ pub enum EditError {
     /// The document was read from another text.
     #[error("{0} is not in the text to edit")]
     OtherText(Location),
+    /// Deeper than anything that Kubernetes has.
+    #[error("{0} is nested deeper than {MAX_DEPTH} levels, which is not edited")]
+    TooDeep(Location),
     /// The text does not say the wanted value, whichever way it is written.
     #[error("{0} cannot be written so that it reads as the wanted value")]
     Unwritable(Location),
@@ -148,6 +154,9 @@ fn edit_written(
     if let Some(parsed) = all.get_mut(index) {
         parsed.value = new.clone();
     }
+    if is_deeper(&old, MAX_DEPTH) || is_deeper(&new, MAX_DEPTH) {
+        return Err(EditError::TooDeep(document.location()));
+    }
     let wanted: Vec<Value> = all.into_iter().map(|parsed| parsed.value).collect();
     let lines = Text::new(source);
     let reads_as_wanted = |replacements: &[Replacement]| {
@@ -171,25 +180,28 @@ fn edit_written(
         Some(Refusal::Other) | None => "edits of it would not have read as the wanted value",
     };
     let whole = whole_anew(&segment, &tree, lines, &new).ok_or_else(unwritable)?;
-    reads_as_wanted(std::slice::from_ref(&whole)).ok_or_else(unwritable)?;
-    let note = located(Anew { path: FieldPath::root(), start: whole.range.start, reason });
-    Ok((vec![whole], vec![note]))
+    reads_as_wanted(&whole).ok_or_else(unwritable)?;
+    let start = whole.first().map_or(bytes.start, |first| first.range.start);
+    Ok((whole, vec![located(Anew { path: FieldPath::root(), start, reason })]))
 }
 
 /// The document written anew between the comments above and below it.
-fn whole_anew(segment: &Segment<'_>, tree: &SpanTree, lines: Text<'_>, new: &Value) -> Option<Replacement> {
+fn whole_anew(segment: &Segment<'_>, tree: &SpanTree, lines: Text<'_>, new: &Value) -> Option<Vec<Replacement>> {
     let style = style_of(segment, tree, lines);
     let range = lines.range(tree.span()?);
     if style.is_json || !(new.is_object() || new.is_array()) {
-        return Some(Replacement { text: style.flow(new, "", scalar_text::Quoting::Plain), range });
+        return Some(vec![Replacement { text: style.flow(new, "", scalar_text::Quoting::Plain), range }]);
     }
     let before = lines.before(range.start);
     let column = if before.trim().is_empty() { before.chars().count() } else { 0 };
-    let mut text = style.root(new, column).join(lines.newline);
+    let mut written = style.root(new, column);
     if !before.trim().is_empty() {
-        text.insert_str(0, lines.newline);
+        written.insert(0, String::new());
     }
-    Some(Replacement { range, text })
+    let (first, rest) = written.split_first()?;
+    let rest: String = rest.iter().map(|line| format!("{}{line}", lines.newline)).collect();
+    let end = lines.line_end(range.end);
+    Some(vec![Replacement { range, text: first.clone() }, Replacement { range: end..end, text: rest }])
 }
 
 /// The text with the replacements made; `None` when they overlap. The text starts at byte `base`.
@@ -216,6 +228,15 @@ fn at_mut<'v>(value: &'v mut Value, path: &[Step]) -> Option<&'v mut Value> {
         Step::Key(key) => value.get_mut(key.as_str()),
         Step::Index(index) => value.get_mut(*index),
     })
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let is_deeper = |inner: &Value| levels == 0 || is_deeper(inner, levels - 1);
+    match value {
+        Value::Array(items) => items.iter().any(is_deeper),
+        Value::Object(map) => map.values().any(is_deeper),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// With whole numbers as readers of YAML and JSON have them here, without a point.

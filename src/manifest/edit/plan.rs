@@ -19,9 +19,6 @@ use super::text::{Text, is_blank};
 use crate::manifest::span_tree::{Content, Entry, Node, NodeId, SpanTree};
 use crate::model::object::{FieldPath, Segment};
 
-/// Levels that are changed in place; deeper ones are written anew.
-const MAX_DEPTH: usize = 200;
-
 /// Bytes of the text to take out, and what to put there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Replacement {
@@ -126,9 +123,6 @@ impl<'t> Plan<'t> {
     }
 
     fn within(&mut self, node: &'t Node, old: &'t Value, new: &'t Value, slot: Slot) -> Result<(), Refusal> {
-        if self.path.len() > MAX_DEPTH && old != new {
-            return Err(Refusal::Layout("it is nested too deeply"));
-        }
         match (&node.content, old, new) {
             (Content::Mapping(entries), Value::Object(_), Value::Object(_)) => {
                 self.mapping(node, entries, old, new, slot)
@@ -281,7 +275,11 @@ impl<'t> Plan<'t> {
             self.push(from..range.end.max(from), format!("{blank}{value}"));
             return Ok(());
         }
-        let behind = if slot.place == Place::Value { Behind::Key } else { Behind::Dash };
+        let behind = match slot.place {
+            Place::Value => Behind::Key,
+            Place::Item if properties.end > slot.after => Behind::Anchor,
+            Place::Root | Place::Item => Behind::Dash,
+        };
         let lines = match slot.place {
             Place::Root => self.style.root(new, slot.column),
             Place::Value | Place::Item => self.style.block(new, slot.column, behind, quoting),
@@ -301,7 +299,10 @@ impl<'t> Plan<'t> {
         let rest: String = rest.iter().map(|line| format!("{}{line}", self.text.newline)).collect();
         let keep = properties.end;
         if slot.place == Place::Root {
-            self.push(range, format!("{first}{rest}"));
+            // Below a comment that stands behind the last line, which would be text in a block scalar.
+            let line_end = self.text.line_end(range.end);
+            self.push(range, first.clone());
+            self.push(line_end..line_end, rest);
             return Ok(());
         }
         let is_absent = range.is_empty() || range.start < slot.after;

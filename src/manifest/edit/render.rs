@@ -20,6 +20,9 @@ pub(super) struct Style {
     /// Columns that a list below a key is indented by.
     pub(super) dash: usize,
     pub(super) newline: &'static str,
+    /// Strings of several lines may be block scalars. Where a text ends without a line end, readers do not agree on the line
+    /// end of a scalar there.
+    pub(super) has_literals: bool,
 }
 
 /// What a value in block style stands behind.
@@ -29,6 +32,8 @@ pub(super) enum Behind {
     Key,
     /// A dash, or nothing at all.
     Dash,
+    /// A dash and an anchor, which would belong to the first key of a mapping in its line.
+    Anchor,
 }
 
 impl Style {
@@ -40,10 +45,12 @@ impl Style {
             (Value::Array(items), Behind::Key) if !items.is_empty() => self.below(value, column + self.dash),
             (Value::Object(map), Behind::Dash) if !map.is_empty() => self.collection(value, column + 2),
             (Value::Array(items), Behind::Dash) if !items.is_empty() => self.collection(value, column + 2),
-            (Value::String(text), _) if fits_literal(text) => {
+            (Value::Object(map), Behind::Anchor) if !map.is_empty() => self.below(value, column + 2),
+            (Value::Array(items), Behind::Anchor) if !items.is_empty() => self.below(value, column + 2),
+            (Value::String(text), _) if self.has_literals && fits_literal(text) => {
                 let indent = match behind {
                     Behind::Key => column + self.unit,
-                    Behind::Dash => column + 2,
+                    Behind::Dash | Behind::Anchor => column + 2,
                 };
                 literal(text, indent)
             }

@@ -176,7 +176,7 @@ spec:
     check(
         "a:\n    b:\n    - x",
         &[("/a/b/-", Some(json!({"k": {"l": 1}}))), ("/a/c", Some(json!([{"d": "e\nf\n"}])))],
-        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: |\n          e\n          f",
+        "a:\n    b:\n    - x\n    - k:\n          l: 1\n    c:\n    - d: \"e\\nf\\n\"",
     );
 }
 
@@ -293,6 +293,19 @@ fn what_cannot_be_written_is_an_error() {
     assert_eq!(found, Err(EditError::Unwritable(document.location())));
     let other = Arc::new(Source::new("g", "b: 1\n".to_owned()));
     assert_eq!(edit(&other, &[(&document, json!({}))]), Err(EditError::OtherText(document.location())));
+    let deep =
+        |levels: usize| Arc::new(Source::new("f", format!("a: {}{}\nb: 1\n", "[".repeat(levels), "]".repeat(levels))));
+    for (levels, is_fine) in [(150, true), (990, false)] {
+        let source = deep(levels);
+        let document = documents(&source).remove(0);
+        let mut wanted = document.value().clone();
+        wanted["b"] = json!(2);
+        let edited =
+            std::thread::Builder::new().stack_size(2 << 20).spawn(move || edit(&source, &[(&document, wanted)]));
+        let edited = edited.unwrap().join().unwrap();
+        assert_eq!(edited.is_ok(), is_fine);
+        assert!(is_fine || matches!(edited, Err(EditError::TooDeep(_))));
+    }
     let emptied = edit(&source, &[(&document, json!({}))]).unwrap();
     assert_eq!(emptied.text, "{}\n");
 }

@@ -167,19 +167,17 @@ impl NoExternalData {
         if let Some(failure) = &recorded.failure {
             return Err(ProviderFailure::Failed(format!("failed to send external data request: {failure}")));
         }
-        let mut items = Vec::new();
-        // A provider that fails as a whole says nothing of keys.
-        for key in question.keys {
-            match recorded.keys.get(key) {
-                Some(value) => items.push(Item { key: key.clone(), value: value.clone() }),
-                None if !recorded.system_error.is_empty() => {}
-                None => {
-                    return Err(ProviderFailure::Refused(format!(
-                        "provider {name:?} is asked about the key {key:?}, of which nothing is recorded; add the key to \
-                         the file of --external-data, with its value or error"
-                    )));
-                }
-            }
+        let known = |key: &String| recorded.keys.get(key).map(|value| Item { key: key.clone(), value: value.clone() });
+        let items: Vec<Item> = question.keys.iter().filter_map(known).collect();
+        // A provider that fails as a whole need not speak of keys.
+        if items.len() < question.keys.len() && recorded.system_error.is_empty() {
+            let unknown = question.keys.iter().filter(|key| !recorded.keys.contains_key(*key));
+            let unknown: Vec<String> = unknown.map(|key| format!("{key:?}")).collect();
+            return Err(ProviderFailure::Refused(format!(
+                "provider {name:?} is asked about keys of which nothing is recorded; add them to the file of \
+                 --external-data, each with a value or an error: {}",
+                unknown.join(", ")
+            )));
         }
         let Recorded { system_error, is_idempotent, .. } = recorded.as_ref();
         Ok(Answer { items, system_error: system_error.clone(), is_idempotent: *is_idempotent, status_code: 200 })
@@ -198,8 +196,7 @@ impl ExternalDataSource for NoExternalData {
 
 fn not_recorded(name: &str) -> String {
     format!(
-        "provider {name:?} is asked for external data, and nothing is sent from here; give its recorded answers with \
-         --external-data FILE"
+        "provider {name:?} is asked, and nothing is sent from here; give its recorded answers with --external-data FILE"
     )
 }
 

@@ -146,7 +146,7 @@ pub enum EvalError {
     #[error("{0}")]
     Stopped(String),
     /// External data was asked for, and nobody may be asked here.
-    #[error("{0}")]
+    #[error("needs external data: {0}")]
     NobodyToAsk(String),
     /// The two engines do not say the same, when both were asked.
     #[error("the engines disagree: admit says {own}, regorus says {second}")]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::EvalContext;
-use crate::model::api::mutator::{LocationNode, MutatorId};
+use crate::model::api::mutator::MutatorId;
 use crate::model::object::FieldError;
 use crate::model::review::{RequestFields, Review, ReviewedObject};
 use crate::model::value::{NumberMode, Value as Reviewed};
@@ -244,7 +244,7 @@ impl Run<'_> {
             if is_written {
                 written.push(Arc::clone(one));
             }
-            if is_written && is_matched(one) {
+            if is_written && self.mutators.is_matched(&one.mutator) {
                 self.look_again(one)?;
                 // What can be for it now may be others; those that have had their turn have had it.
                 let after = self.mutators.candidates(&self.matching).into_iter();
@@ -278,11 +278,4 @@ impl Run<'_> {
         let namespace = self.matching.namespace.clone();
         SubjectName { group: gvk.group, kind: gvk.kind, namespace, name: name.to_owned() }
     }
-}
-
-/// Whether matching looks at what a mutator writes.
-fn is_matched(one: &CompiledMutator) -> bool {
-    let location = &one.mutator.location;
-    let writes = |field: &str| matches!(location.nodes().first(), Some(LocationNode::Field(name)) if name == field);
-    location.starts_with(&["metadata", "labels"]) || writes("apiVersion") || writes("kind")
 }

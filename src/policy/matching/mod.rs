@@ -142,8 +142,9 @@ impl<'a> Subject<'a> {
         if self.object.is_namespace() {
             return Some(self.object.name());
         }
-        let known = self.namespace.map(ReviewedObject::name).unwrap_or_default();
-        [known, self.object.namespace()].into_iter().find(|name| !name.is_empty())
+        let own = Some(self.object.namespace()).filter(|name| !name.is_empty());
+        // A Namespace without a name is that of an object in a file that does not say which: `evaluate::resultants`.
+        self.namespace.map(ReviewedObject::name).or(own)
     }
 
     fn is_included(&self, criteria: &Match) -> bool {

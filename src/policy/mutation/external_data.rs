@@ -77,10 +77,13 @@ fn ask<'k>(
                 if let Some(text) = source.refusal(name) {
                     return Err(text);
                 }
-                answers.insert(*name, Err(format!("failed to find external data provider {name} in responses")));
+                let error = format!("failed to find external data provider {name} in responses");
+                answers.insert(name, Err(error));
             }
         }
     }
+    // What comes of it is still to be finished when the wait is over.
+    let deadline = deadline.most();
     let to_question = |(provider, keys)| Question { provider, keys, purpose: Purpose::Mutation, deadline };
     let questions: Vec<Question<'_>> =
         asked.iter().map(|(provider, keys)| to_question((*provider, keys.as_slice()))).collect();

@@ -48,6 +48,8 @@ pub struct Mutators {
     active: Vec<Arc<CompiledMutator>>,
     /// Of those that act, by position.
     index: MatchIndex,
+    /// Whether labels decide what any of those that act is for.
+    selects_by_labels: bool,
     /// Of those that do not, with whom they are in conflict, themselves included.
     conflicts: BTreeMap<MutatorId, BTreeSet<MutatorId>>,
 }
@@ -60,7 +62,9 @@ impl Mutators {
         let conflicts = conflicts::find(all.iter().map(|one| &one.mutator));
         let active: Vec<_> = all.iter().filter(|one| !conflicts.contains_key(&one.mutator.id)).cloned().collect();
         let criteria: Vec<Match> = active.iter().map(|one| one.mutator.indexed_criteria()).collect();
-        Self { all, active, index: MatchIndex::new(&criteria), conflicts }
+        let selects_by_labels =
+            criteria.iter().any(|one| one.label_selector.is_some() || one.namespace_selector.is_some());
+        Self { all, active, index: MatchIndex::new(&criteria), selects_by_labels, conflicts }
     }
 
     /// All of them, in the order in which they act.
@@ -93,6 +97,14 @@ impl Mutators {
     /// itself included.
     pub fn conflicts(&self) -> &BTreeMap<MutatorId, BTreeSet<MutatorId>> {
         &self.conflicts
+    }
+
+    /// Whether what a mutator writes may decide what the others are for.
+    pub(crate) fn is_matched(&self, mutator: &Mutator) -> bool {
+        let location = &mutator.location;
+        (self.selects_by_labels && location.starts_with(&["metadata", "labels"]))
+            || location.starts_with(&["apiVersion"])
+            || location.starts_with(&["kind"])
     }
 
     /// Positions among the active of those that can be for the review's object, in order.

@@ -29,6 +29,7 @@ use crate::server::ServeOptions;
 use crate::server::telemetry::metrics::Metrics;
 use crate::server::telemetry::mutation::MutationStatus;
 use crate::server::telemetry::traces::{RequestTrace, Traces};
+use crate::server::turn;
 
 /// The most that an API server may be told to wait.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -183,11 +184,8 @@ impl Mutation {
         let Ok(Ok(slot)) = tokio::time::timeout(patience, Arc::clone(&self.slots).acquire_owned()).await else {
             return Err("serving context canceled, aborting request");
         };
-        let (mutation, course) = (Arc::clone(self), course.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work(&mutation, &course)
-        });
+        let (mutation, course, slots) = (Arc::clone(self), course.clone(), Arc::clone(&self.slots));
+        let done = tokio::task::spawn_blocking(move || turn::hold(slots, slot, || work(&mutation, &course)));
         done.await.map_err(|panic| {
             error!(error = %panic, "a request made the server panic; it was refused");
             "panic: the request could not be mutated [recovered]"

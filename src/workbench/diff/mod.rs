@@ -8,12 +8,12 @@ mod revision;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::bundle::{Bundle, BundledObject, assemble, is_policy, read_objects};
+use super::bundle::{Bundle, BundledObject, assemble, is_around_policies, is_policy, read_objects};
 use super::diagnostic::Diagnostic;
 use super::judge::{Judgement, judge};
 use super::library;
 use crate::manifest;
-use crate::model::object::ObjectKey;
+use crate::model::object::{GroupVersionKind, ObjectKey};
 use crate::policy::snapshot::BuildOptions;
 
 /// What begins the name of a pack where a path could be.
@@ -108,7 +108,8 @@ pub fn side(policies: &Path, objects: &[BundledObject], options: BuildOptions) -
         (None, None) => read(&[policies.to_owned()])?,
     };
     // What else is there, such as the objects of tests, is not what this is about.
-    let mut all: Vec<BundledObject> = found.into_iter().filter(|one| is_policy(one.object.gvk())).collect();
+    let counts = |gvk: &GroupVersionKind| is_policy(gvk) || is_around_policies(gvk);
+    let mut all: Vec<BundledObject> = found.into_iter().filter(|one| counts(one.object.gvk())).collect();
     if all.is_empty() {
         let message = "found no policy there, expected templates and constraints".to_owned();
         let place = policies.display().to_string();
@@ -116,7 +117,7 @@ pub fn side(policies: &Path, objects: &[BundledObject], options: BuildOptions) -
     }
     all.extend(objects.iter().cloned());
     let (mut bundle, diagnostics) = assemble(all, "", options);
-    bundle.objects.retain(|one| !is_policy(one.object.gvk()));
+    bundle.objects.retain(|one| !counts(one.object.gvk()));
     if diagnostics.is_empty() { Ok(bundle) } else { Err(diagnostics) }
 }
 

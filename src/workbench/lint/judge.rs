@@ -14,7 +14,7 @@ use super::rules_of_policies::Rules;
 use crate::manifest::Document;
 use crate::model::api::EnforcementAction;
 use crate::model::object::{FieldPath, Object, ObjectKey};
-use crate::model::review::Review;
+use crate::model::review::{Operation, Review};
 use crate::policy::blame::{Basis, Blame, blame};
 use crate::policy::engine::Deadline;
 use crate::policy::evaluate::{EvalContext, Evaluation, Expands, Violation, validate};
@@ -29,6 +29,8 @@ const NOT_EXPANDABLE: &str = "not-expandable";
 /// All that judging needs beside the object.
 pub(super) struct Judge<'a> {
     pub(super) snapshot: &'a Snapshot,
+    /// The mutators that propose fixes.
+    pub(super) mutations: &'a Snapshot,
     pub(super) rules: &'a Rules,
     /// What generators may refer to; absent when nothing is expanded.
     pub(super) referents: Option<&'a Referents>,
@@ -40,7 +42,7 @@ impl Judge<'_> {
     /// object is the place.
     pub(super) fn judge(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let mut findings = self.find(manifest, finds_fields)?;
-        let is_fixable = !self.snapshot.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
+        let is_fixable = !self.mutations.mutators().is_empty() || findings.iter().any(|one| one.passing.is_some());
         if is_fixable && !findings.is_empty() {
             fix::offer(self, &manifest.open()?, &mut findings);
         }
@@ -49,7 +51,7 @@ impl Judge<'_> {
 
     /// The policies that an object, or what it would create, breaks; nothing when that cannot be told.
     pub(super) fn breaks(&self, object: &Object) -> Option<Vec<Broken>> {
-        let review = Review::of_object(object, self.snapshot.namespace(object.namespace()).cloned());
+        let review = created(Review::of_object(object, self.snapshot.namespace(object.namespace()).cloned()));
         let evaluation = validate(self.snapshot, &review, self.context()).ok()?;
         let broken = evaluation.violations.into_iter().map(|violation| {
             let rule = self.rules.of_constraint(&violation.constraint);
@@ -70,10 +72,10 @@ impl Judge<'_> {
 
     fn find(&self, manifest: &Manifest, finds_fields: bool) -> Result<Vec<Finding>, Diagnostic> {
         let namespace = self.snapshot.namespace(manifest.namespace()).cloned();
-        let review = match manifest.reviewed() {
+        let review = created(match manifest.reviewed() {
             Some(reviewed) => Review::of_reviewed(reviewed, namespace),
             None => Review::of_object(&manifest.open()?.object, namespace),
-        };
+        });
         match validate(self.snapshot, &review, self.context()) {
             // Most objects are fine, and need not be unpacked.
             Ok(found) if found.violations.is_empty() && found.unexpandable.is_empty() => Ok(Vec::new()),
@@ -183,6 +185,11 @@ impl Judge<'_> {
             fingerprint: String::new(),
         }
     }
+}
+
+/// What is in files is there to be created: policies that are for some operations are for it then.
+fn created(review: Review) -> Review {
+    Review { operation: Some(Operation::Create), ..review }
 }
 
 /// The kind of what would be created, if the violation is in that.

@@ -53,6 +53,8 @@ use samples::Samples;
 pub struct Inputs {
     /// Templates, constraints and what else says how to judge.
     pub policies: Vec<Manifest>,
+    /// Mutators that are not in force and only propose fixes. Those among the policies do both.
+    pub mutators: Vec<Manifest>,
     /// What is in a cluster: the policies there, its Configs, Namespaces and inventory.
     pub cluster: Option<Cluster>,
     /// What is judged. All of it is inventory, too.
@@ -135,7 +137,7 @@ pub fn lint(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Rep
 }
 
 fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
-    let Inputs { policies, cluster, manifests, places } = inputs;
+    let Inputs { policies, mutators, cluster, manifests, places } = inputs;
     let samples = Samples::of(&whole(&manifests));
     let all = manifests.len();
     let manifests: Vec<Manifest> = manifests.into_iter().filter(|one| !samples.has(one)).collect();
@@ -151,6 +153,7 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let sync = |store: &mut Store| read.iter().for_each(|one| one.sync(store));
     let in_use: Vec<_> = whole(&read).into_iter().filter(|one| !samples.has_constraint(one)).collect();
     let (snapshot, mut problems) = bundle::compile(&in_use, sync, &namespace, options.build);
+    let mutations = fix::mutations(&in_use, &whole(&mutators), options.build, &mut problems);
     let ignores = Ignores::of(&read);
     let files = ignores.files();
     let rules = Rules::of(&snapshot);
@@ -164,7 +167,13 @@ fn run(inputs: Inputs, options: Options, judged: &(dyn Fn() + Sync)) -> Report {
     let others = if options.expands { referents(&read) } else { Vec::new() };
     let referents: Option<Referents> = options.expands.then(|| others.iter().map(|one| &one.object).collect());
     let by_key = others.iter().map(|one| (one.object.key(), one)).collect();
-    let judge = Judge { snapshot: &snapshot, rules: &rules, referents: referents.as_ref(), by_key: &by_key };
+    let judge = Judge {
+        snapshot: &snapshot,
+        mutations: &mutations,
+        rules: &rules,
+        referents: referents.as_ref(),
+        by_key: &by_key,
+    };
     let judge_one = |manifest: &&Manifest| {
         // Comments are about places, so that these have to be known.
         let finds_fields = options.finds_fields || files.contains(manifest.source().name());

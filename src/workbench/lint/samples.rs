@@ -32,7 +32,9 @@ impl Samples {
         let mut samples = Self::default();
         for suite in objects.iter().filter(|one| one.object.gvk().group == SUITES_GROUP) {
             let directory = Path::new(&**suite.document.source().name()).with_file_name("");
-            samples.add(suite, |file| is_in_folder(Path::new(file)).then(|| plain(&directory.join(file))));
+            let place = |file: &str| is_in_folder(Path::new(file)).then(|| plain(&directory.join(file)));
+            samples.add(suite, place);
+            samples.add_mutations(suite, place);
         }
         samples
     }
@@ -48,6 +50,15 @@ impl Samples {
                 let files = case.get("object").into_iter().chain(list(case.get("inventory")));
                 self.cases.extend(files.filter_map(Json::as_str).filter_map(&place));
             }
+        }
+    }
+
+    fn add_mutations(&mut self, suite: &BundledObject, place: impl Fn(&str) -> Option<PathBuf>) {
+        let tests = list(suite.object.field(&["mutations"]));
+        for case in tests.flat_map(|test| list(test.get("cases"))) {
+            let files = ["object", "expected"].into_iter().filter_map(|key| case.get(key));
+            let files = files.chain(list(case.get("inventory")));
+            self.cases.extend(files.filter_map(Json::as_str).filter_map(&place));
         }
     }
 
@@ -85,7 +96,8 @@ mod tests {
     const SUITE: &str = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nmetadata: {name: s}\ntests:\n\
         - {name: a, template: t.yaml, constraint: samples/c.yaml, cases: [{name: x, object: ./samples/x.yaml, inventory: [samples/i.yaml]}, {name: y, object: real.yaml}]}\n\
         - {name: in-use, template: t.yaml, constraint: constraint.yaml, cases: [{name: x, object: ../samples.yaml}]}\n\
-        - {name: b, template: t.yaml, constraint: samples/wrong.yaml, invalid: true}\n- {name: c, cases: 7}\n- 8\n";
+        - {name: b, template: t.yaml, constraint: samples/wrong.yaml, invalid: true}\n- {name: c, cases: 7}\n- 8\n\
+        mutations:\n- {name: m, mutators: [m.yaml], cases: [{name: x, object: samples/before.yaml, expected: samples/after.yaml}]}\n";
 
     #[test]
     fn knows_the_files_of_suites() {
@@ -95,6 +107,8 @@ mod tests {
             "p/samples/i.yaml",
             "p/samples/c.yaml",
             "p/samples/wrong.yaml",
+            "p/samples/before.yaml",
+            "p/samples/after.yaml",
             "p/other.yaml",
             "p/real.yaml",
             "p/constraint.yaml",
@@ -107,8 +121,11 @@ mod tests {
         let samples = Samples::of(&objects.iter().collect::<Vec<_>>());
         let which = |has: &dyn Fn(&BundledObject) -> bool| -> Vec<bool> { objects.iter().map(has).collect() };
         let [yes, no] = [true, false];
-        assert_eq!(which(&|one| samples.has(&Manifest::new(one.clone()))), [yes, yes, no, no, no, no, no, no, no]);
-        assert_eq!(which(&|one| samples.has_constraint(one)), [no, no, yes, yes, no, no, no, no, no]);
-        assert_eq!(which(&|one| samples.has_invalid(one)), [no, no, no, yes, no, no, no, no, no]);
+        assert_eq!(
+            which(&|one| samples.has(&Manifest::new(one.clone()))),
+            [yes, yes, no, no, yes, yes, no, no, no, no, no]
+        );
+        assert_eq!(which(&|one| samples.has_constraint(one)), [no, no, yes, yes, no, no, no, no, no, no, no]);
+        assert_eq!(which(&|one| samples.has_invalid(one)), [no, no, no, yes, no, no, no, no, no, no, no]);
     }
 }

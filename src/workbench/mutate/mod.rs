@@ -18,6 +18,7 @@ use crate::model::object::Object;
 use crate::model::review::{Operation, Review};
 use crate::policy::evaluate::own::GROUPS;
 use crate::policy::evaluate::{MutationContext, MutationFailure, mutate};
+use crate::policy::exclusion::Exclusions;
 use crate::policy::snapshot::Snapshot;
 
 pub use texts::{MutatedText, texts};
@@ -48,7 +49,7 @@ pub fn mutate_all(
 ) -> (Vec<Mutated>, Vec<Diagnostic>) {
     let (mut mutated, mut problems) = (Vec::new(), Vec::new());
     for object in objects.iter().filter(|one| !is_own(one)) {
-        match mutate_one(snapshot, object, operation) {
+        match mutate_one(snapshot, snapshot.exclusions(), object, operation) {
             Ok(one) => mutated.push(one),
             Err(failure) => {
                 let location = object.document.location();
@@ -62,13 +63,13 @@ pub fn mutate_all(
 /// One object in a request that does this.
 pub(in crate::workbench) fn mutate_one(
     snapshot: &Snapshot,
+    exclusions: &Exclusions,
     object: &BundledObject,
     operation: Operation,
 ) -> Result<Mutated, MutationFailure> {
     let namespace = snapshot.namespace(object.object.namespace()).cloned();
     let review = Review { operation: Some(operation), ..Review::of_object(&object.object, namespace) };
     let (gvk, object_namespace) = (object.object.gvk(), object.object.namespace());
-    let exclusions = snapshot.exclusions();
     if exclusions.excludes_object(Process::MutationWebhook, gvk, object_namespace, object.object.name()) {
         return Ok(Mutated { object: object.clone(), after: object.object.value().clone(), mutators: Vec::new() });
     }

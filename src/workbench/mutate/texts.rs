@@ -78,7 +78,7 @@ pub fn texts(mutated: &[Mutated]) -> (Vec<MutatedText>, Vec<Diagnostic>) {
 }
 
 fn problem(mutated: &[Mutated], error: &EditError) -> Diagnostic {
-    let (EditError::OtherText(at) | EditError::Unwritable(at)) = error;
+    let (EditError::OtherText(at) | EditError::Unwritable(at) | EditError::TooDeep(at)) = error;
     let document = mutated.iter().map(|one| &one.object.document).find(|document| document.location() == *at);
     match document {
         Some(document) => Diagnostic::at(document, at, error.to_string()),

@@ -1,5 +1,6 @@
 //! External data through the webhook: a real provider over HTTPS, and everything that can go wrong with it.
 
+mod mutation;
 mod server;
 
 use std::time::{Duration, Instant};

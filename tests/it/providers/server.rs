@@ -33,6 +33,10 @@ pub(super) enum Mode {
     SystemError,
     /// Closes the connection.
     HangUp,
+    /// A text for each key.
+    Texts,
+    /// The same, and says that it may say something else the next time.
+    Fickle,
     /// Good if the key is `"good"`, ill otherwise.
     IllUnlessGood,
 }
@@ -200,9 +204,11 @@ fn read_request(stream: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
 
 fn respond(mode: Mode, keys: &[String]) -> Option<(&'static str, String)> {
     let ok = "200 OK";
+    let text = |key: &String| json!({"key": key, "value": format!("resolved/{key}")});
+    let is_idempotent = !matches!(mode, Mode::Fickle);
     let answer = |items: Vec<Value>, system_error: &str| {
         json!({"apiVersion": "externaldata.gatekeeper.sh/v1beta1", "kind": "ProviderResponse",
-            "response": {"idempotent": true, "items": items, "systemError": system_error}})
+            "response": {"idempotent": is_idempotent, "items": items, "systemError": system_error}})
         .to_string()
     };
     let good = || answer(keys.iter().map(|key| item(key)).collect(), "");
@@ -218,6 +224,7 @@ fn respond(mode: Mode, keys: &[String]) -> Option<(&'static str, String)> {
         Mode::Status(status) => (status, good()),
         Mode::ErrorPage => ("502 Bad Gateway", "<html>upstream</html>".to_owned()),
         Mode::SystemError => (ok, answer(Vec::new(), "the vault is sealed")),
+        Mode::Texts | Mode::Fickle => (ok, answer(keys.iter().map(text).collect(), "")),
         Mode::HangUp => return None,
         Mode::IllUnlessGood if keys == ["good"] => (ok, good()),
         Mode::IllUnlessGood => (ok, "ill".to_owned()),

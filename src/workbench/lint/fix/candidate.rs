@@ -9,25 +9,27 @@ use super::change::{apply, changes};
 use crate::model::object::Object;
 use crate::model::review::Operation;
 use crate::policy::evaluate::{MutationContext, mutate};
-use crate::policy::expansion::{Holder, expand};
+use crate::policy::expansion::{Generators, Holder};
 use crate::workbench::bundle::BundledObject;
 use crate::workbench::lint::judge::Judge;
 use crate::workbench::mutate::{mutate_one, name_of};
 
 /// The object after mutation and the mutators that changed it; nothing when none did, or one failed.
 pub(super) fn mutated(judge: &Judge<'_>, object: &BundledObject) -> Option<(Value, Vec<String>)> {
-    if judge.snapshot.mutators().is_empty() {
+    if judge.mutations.mutators().is_empty() {
         return None;
     }
-    let mutated = mutate_one(judge.snapshot, object, Operation::Create).ok()?;
+    let mutated = mutate_one(judge.mutations, judge.snapshot.exclusions(), object, Operation::Create).ok()?;
     let (mut after, mut names) = (mutated.after, mutated.mutators);
     if let Some(referents) = judge.referents {
         let generator = Object::from_value(after.clone()).ok()?;
         let namespace = judge.snapshot.namespace(generator.namespace()).cloned();
-        for resultant in expand(&generator, referents).resultants {
+        let generators = Generators { templates: judge.snapshot.expansions(), workloads: Some(referents) };
+        let expansion = generators.expand(&generator, generator.namespace(), &mut |_| Ok(None)).ok()?;
+        for resultant in expansion.resultants {
             let review = resultant.review(namespace.clone());
             let before = resultant.object.value();
-            let mutation = mutate(judge.snapshot, &review, before, MutationContext::offline()).ok()?;
+            let mutation = mutate(judge.mutations, &review, before, MutationContext::offline()).ok()?;
             for (path, new) in changes(before, &mutation.object) {
                 let origin = resultant.origin(&path);
                 if origin.holder == Holder::Generator && !origin.is_made_up {

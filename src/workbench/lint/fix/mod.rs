@@ -22,8 +22,11 @@ use super::finding::{Finding, Precision};
 use super::judge::Judge;
 use crate::manifest::Document;
 use crate::manifest::edit::{TextEdit, suggest};
+use crate::model::api::{MUTATIONS_GROUP, PROVIDERS_GROUP};
 use crate::model::object::{FieldPath, Object};
-use crate::workbench::bundle::BundledObject;
+use crate::policy::snapshot::{BuildOptions, Snapshot};
+use crate::workbench::bundle::{self, BundledObject};
+use crate::workbench::diagnostic::Diagnostic;
 
 pub use texts::{FixedText, Unfixable, texts};
 
@@ -82,6 +85,28 @@ impl Fix {
             names => format!("{} ({})", self.description, names.join(", ")),
         }
     }
+}
+
+/// Mutators to propose fixes: those that are in force, and more.
+pub(super) fn mutations(
+    in_use: &[&BundledObject],
+    more: &[&BundledObject],
+    build: BuildOptions,
+    problems: &mut Vec<Diagnostic>,
+) -> Snapshot {
+    let is_mutator = |one: &BundledObject| one.object.gvk().group == MUTATIONS_GROUP;
+    if !in_use.iter().chain(more).any(|one| is_mutator(one)) {
+        return Snapshot::default();
+    }
+    let counts = |one: &&&BundledObject| {
+        is_mutator(one) || one.object.is_namespace() || one.object.gvk().group == PROVIDERS_GROUP
+    };
+    let objects: Vec<&BundledObject> = in_use.iter().filter(counts).chain(more).copied().collect();
+    let (snapshot, wrong) = bundle::compile(&objects, |_| (), "", build);
+    // What is in force has been complained of.
+    let new: Vec<Diagnostic> = wrong.into_iter().filter(|one| !problems.contains(one)).collect();
+    problems.extend(new);
+    snapshot
 }
 
 /// Gives findings of one object their fixes.

@@ -67,7 +67,10 @@ impl Uses {
                 Some((root, path)) if root == "data" => {
                     self.groups.insert(path.to_vec());
                 }
-                _ => self.is_varying |= matches!(function.path.join(".").as_str(), "time.now_ns" | "http.send"),
+                _ => {
+                    self.is_varying |=
+                        matches!(function.path.join(".").as_str(), "time.now_ns" | "http.send" | "external_data")
+                }
             },
             TermKind::Reference { head, path } if matches!(&head.kind, TermKind::Variable(name) if name == "data") => {
                 self.data(compiled, path);

@@ -19,12 +19,11 @@ fn ask(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Buil
     let request = object(operands, 0)?;
     let (name, keys) = (provider(request)?, keys(request)?);
     let Some(outside) = context.outside else {
-        let text = format!("{NAME}: provider {name:?} is asked for external data, which cannot be had here");
-        return Err(BuiltinError::Refused(text));
+        return Err(BuiltinError::Refused(format!("provider {name:?} is asked, which cannot be done here")));
     };
     let Some(provider) = outside.providers.find(name) else {
         return match outside.source.refusal(name) {
-            Some(text) => Err(BuiltinError::Refused(format!("{NAME}: {text}"))),
+            Some(text) => Err(BuiltinError::Refused(text)),
             None => Ok(failure(400, "key is not found in provider cache")),
         };
     };
@@ -37,7 +36,7 @@ fn ask(context: &mut CallContext<'_>, operands: &[&Value]) -> Result<Value, Buil
     let value = match answer {
         Ok(answer) => success(answer),
         Err(ProviderFailure::Failed(text)) => failure(500, &text),
-        Err(ProviderFailure::Refused(text)) => return Err(BuiltinError::Refused(format!("{NAME}: {text}"))),
+        Err(ProviderFailure::Refused(text)) => return Err(BuiltinError::Refused(text)),
     };
     super::arguments::charge_text(context, &value, 0)?;
     Ok(value)
