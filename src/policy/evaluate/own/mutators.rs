@@ -2,7 +2,7 @@
 //! no question here: both are taken, and their statuses say so.
 
 use super::{Refusal, join, user};
-use crate::model::object::{FieldError, FieldErrorKind, Object};
+use crate::model::object::{FieldError, FieldErrorKind, Object, Segment};
 use crate::policy::snapshot::{BuildOptions, check_mutator};
 
 /// Checks a mutator as it is sent.
@@ -14,8 +14,9 @@ pub(super) fn check(object: &Object, options: BuildOptions) -> Result<(), Refusa
 
 /// Gatekeeper's texts name their field themselves; those in the words of the API server need its path.
 fn line(error: &FieldError) -> String {
-    let is_gatekeepers = error.kind == FieldErrorKind::Invalid && !error.message.starts_with("Invalid value:");
-    if is_gatekeepers { error.message.clone() } else { error.to_string() }
+    let is_of_match = matches!(error.path.segments(), [Segment::Key(spec), Segment::Key(key), ..] if spec == "spec" && key == "match");
+    let is_free = error.kind == FieldErrorKind::Invalid && !error.message.starts_with("Invalid value:");
+    if is_free && !is_of_match { error.message.clone() } else { error.to_string() }
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
                 "AssignImage",
                 "v1alpha1",
                 spec("spec.containers[name: *].image", json!({"assignDomain": "not a domain"})),
-                "assignDomain \"not a domain\" must be a fully-qualified domain name or localhost",
+                "assignImage bad has invalid parameters: assignDomain \"not a domain\" must be a fully-qualified domain name or localhost",
             ),
         ] {
             let found = refusal(&format!("mutations.gatekeeper.sh/{version}"), kind, "bad", spec.clone());

@@ -232,7 +232,9 @@ fn configs_and_sync_sets_are_read() {
         ("CREATE", bad_set.clone(), Value::Null, 422, "invalid SyncSet: spec.gvks[0].version: Required value"),
         ("UPDATE", bad_set.clone(), bad_set.clone(), 200, ""),
         ("DELETE", Value::Null, bad_set, 200, ""),
-        ("CREATE", other("Assign", "mutations"), Value::Null, 200, ""),
+        ("CREATE", other("Assign", "mutations"), Value::Null, 422, "assign must set one of"),
+        ("DELETE", Value::Null, other("Assign", "mutations"), 422, "assign must set one of"),
+        ("CREATE", other("Unknown", "mutations"), Value::Null, 200, ""),
         (
             "CREATE",
             with(other("Provider", "externaldata"), "/metadata/name", json!("b".repeat(70))),
