@@ -144,7 +144,7 @@ mod tests {
     fn reads_fields_and_elements() {
         let text = "spec . containers [ name : \"a b\" ]\t.ports[containerPort: 80][";
         let error = Location::parse(text).unwrap_err();
-        assert_eq!(error.to_string(), "unexpected token: expected '.' or eof, got: LBRACKET: \"[\", at character 59");
+        assert_eq!(error.to_string(), "unexpected token: expected '.' or eof, got: LBRACKET: \"[\", at character 61");
         let location = Location::parse(text.trim_end_matches('[')).unwrap();
         assert_eq!(location.to_string(), "spec.containers[name: \"a b\"].ports[containerPort: 80]");
         assert!(location.ends_in_list() && location.starts_with(&["spec", "containers"]));
