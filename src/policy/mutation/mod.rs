@@ -107,6 +107,11 @@ impl Mutators {
             || location.starts_with(&["kind"])
     }
 
+    /// Whether any that acts can be for the review's object.
+    pub fn may_be_for(&self, review: &Review) -> bool {
+        !self.candidates(review).is_empty()
+    }
+
     /// Positions among the active of those that can be for the review's object, in order.
     pub(crate) fn candidates(&self, review: &Review) -> Vec<usize> {
         self.index.candidates(review)

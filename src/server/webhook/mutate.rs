@@ -61,8 +61,8 @@ struct Course {
 struct Pending {
     api_version: String,
     review: Review,
-    /// The object to the last digit.
-    object: Value,
+    /// The object to the last digit; absent when no mutator can be for it.
+    object: Option<Value>,
 }
 
 /// How far a request got on a thread.
@@ -199,14 +199,17 @@ impl Mutation {
         };
         course.trace.is_about(&review);
         let snapshot = self.snapshots.load();
-        let mut pending = Box::new(Pending { api_version, review, object: Value::Null });
+        let mut pending = Box::new(Pending { api_version, review, object: None });
         if let Some((message, status)) = self.left_alone(&snapshot, &pending.review) {
             return Step::Done(pending.answer(status, &AdmissionResponse::allow(message)));
         }
-        match ExactObjects::parse(body).map(|objects| objects.object) {
-            Ok(Some(object)) => pending.object = object.into_value(),
-            Ok(None) => return Step::Done(pending.failed("the request has no object to mutate")),
-            Err(message) => return Step::Done(pending.failed(&message)),
+        // Most objects are nobody's: these are not read to the last digit.
+        if snapshot.mutators().may_be_for(&pending.review) {
+            match ExactObjects::parse(body).map(|objects| objects.object) {
+                Ok(Some(object)) => pending.object = Some(object.into_value()),
+                Ok(None) => return Step::Done(pending.failed("the request has no object to mutate")),
+                Err(message) => return Step::Done(pending.failed(&message)),
+            }
         }
         self.finish(pending, None, course)
     }
@@ -250,14 +253,18 @@ impl Mutation {
             ..EvalContext::offline()
         };
         let context = MutationContext { id: &id, evaluation };
-        let outcome = mutate(snapshot, &pending.review, &pending.object, context);
+        let Some(object) = &pending.object else {
+            self.metrics.mutation().iterations(true, 0);
+            return Ok(AdmissionResponse::allow("Resource was not mutated"));
+        };
+        let outcome = mutate(snapshot, &pending.review, object, context);
         mutate_report::note(self.options, &self.metrics, &id, &pending.review, &outcome);
         let mutated = outcome.map_err(|failure| failure.to_string())?;
         if !mutated.is_changed {
             return Ok(AdmissionResponse::allow("Resource was not mutated"));
         }
         let after = mutate_report::annotated(self.options, &id, mutated);
-        let patch = mutation::patch(&pending.object, &after);
+        let patch = mutation::patch(object, &after);
         let has_changed = !patch.0.is_empty();
         let patch = serde_json::to_vec(&patch).map_err(|error| format!("failed to write the patch: {error}"))?;
         Ok(AdmissionResponse { patch: has_changed.then_some(patch), ..AdmissionResponse::allow("") })
