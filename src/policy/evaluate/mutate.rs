@@ -54,9 +54,9 @@ pub enum MutationFailure {
     #[error("matching for mutator {mutator} failed for {subject}: failed to run Match criteria: {cause}")]
     Match {
         /// The mutator.
-        mutator: MutatorId,
+        mutator: Box<MutatorId>,
         /// The object.
-        subject: SubjectName,
+        subject: Box<SubjectName>,
         /// Why.
         cause: MatchError,
     },
@@ -66,9 +66,9 @@ pub enum MutationFailure {
         /// The mutation's id.
         id: String,
         /// The mutator.
-        mutator: MutatorId,
+        mutator: Box<MutatorId>,
         /// The object.
-        subject: SubjectName,
+        subject: Box<SubjectName>,
         /// Why.
         cause: MutateError,
     },
@@ -78,7 +78,7 @@ pub enum MutationFailure {
         /// The mutation's id.
         id: String,
         /// The object.
-        subject: SubjectName,
+        subject: Box<SubjectName>,
         /// The mutators that wrote something in each pass.
         passes: Vec<Vec<String>>,
     },
@@ -91,7 +91,7 @@ pub enum MutationFailure {
         /// The mutation's id.
         id: String,
         /// The mutator.
-        mutator: MutatorId,
+        mutator: Box<MutatorId>,
         /// What is wrong with it now.
         cause: FieldError,
     },
@@ -101,7 +101,7 @@ pub enum MutationFailure {
         /// The mutation's id.
         id: String,
         /// The object.
-        subject: SubjectName,
+        subject: Box<SubjectName>,
     },
 }
 
@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
         while let Some(position) = candidates.next() {
             let Some(one) = mutators.active().get(position) else { continue };
             let is_for_it = one.mutator.matches(&self.matching).map_err(|cause| MutationFailure::Match {
-                mutator: one.mutator.id.clone(),
+                mutator: Box::new(one.mutator.id.clone()),
                 subject: self.subject(),
                 cause,
             })?;
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
             let draft = self.draft.get_or_insert_with(|| Draft::new(object, &self.matching.namespace));
             let is_written = apply(&one.mutator, draft, username).map_err(|cause| MutationFailure::Mutate {
                 id: context.id.to_owned(),
-                mutator: one.mutator.id.clone(),
+                mutator: Box::new(one.mutator.id.clone()),
                 subject: self.subject(),
                 cause,
             })?;
@@ -284,7 +284,9 @@ impl<'a> Run<'a> {
                 self.matching.object = Some(Arc::new(reviewed));
                 Ok(())
             }
-            Err(cause) => Err(MutationFailure::NoObject { id: self.id(), mutator: one.mutator.id.clone(), cause }),
+            Err(cause) => {
+                Err(MutationFailure::NoObject { id: self.id(), mutator: Box::new(one.mutator.id.clone()), cause })
+            }
         }
     }
 
@@ -292,12 +294,12 @@ impl<'a> Run<'a> {
         self.start.context.id.to_owned()
     }
 
-    fn subject(&self) -> SubjectName {
+    fn subject(&self) -> Box<SubjectName> {
         let object = self.matching.object.as_deref();
         let gvk = object.map(|object| object.gvk().clone()).unwrap_or_default();
         let names = object.map(|object| [object.name(), object.generate_name()]).unwrap_or_default();
         let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         let namespace = self.matching.namespace.clone();
-        SubjectName { group: gvk.group, kind: gvk.kind, namespace, name: name.to_owned() }
+        Box::new(SubjectName { group: gvk.group, kind: gvk.kind, namespace, name: name.to_owned() })
     }
 }
