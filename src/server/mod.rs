@@ -21,6 +21,7 @@ mod operations;
 mod outbound;
 pub mod telemetry;
 mod tls_check;
+mod trust;
 mod turn;
 mod webhook;
 mod webhook_rules;

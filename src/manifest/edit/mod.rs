@@ -88,12 +88,15 @@ pub enum EditError {
     Unwritable(Location),
 }
 
+/// A value to come, and the way to it below what is written.
+type Wanted<'d> = (&'d [Step], Value);
+
 /// Gives documents of one text other values.
 ///
 /// # Errors
 /// When a document is of another text, or its new value cannot be written, such as a null for the whole of it.
 pub fn edit(source: &Arc<Source>, changes: &[(&Document, Value)]) -> Result<Edited, EditError> {
-    let mut written: BTreeMap<(usize, usize), (&Document, Vec<(&[Step], Value)>)> = BTreeMap::new();
+    let mut written: BTreeMap<(usize, usize), (&Document, Vec<Wanted<'_>>)> = BTreeMap::new();
     for (document, wanted) in changes {
         if !Arc::ptr_eq(document.source(), source) && document.source().text() != source.text() {
             return Err(EditError::OtherText(document.location()));
@@ -138,7 +141,7 @@ fn text_edit(source: &Source, replacement: Replacement) -> TextEdit {
 fn edit_written(
     source: &Source,
     document: &Document,
-    changes: &[(&[Step], Value)],
+    changes: &[Wanted<'_>],
 ) -> Result<(Vec<Replacement>, Vec<WrittenAnew>), EditError> {
     let unwritable = || EditError::Unwritable(document.location());
     let (bytes, lines_above, index, _) = document.written();

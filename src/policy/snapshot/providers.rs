@@ -23,7 +23,7 @@ pub(super) fn build_providers(
         let before = previous.find(object.name());
         match check_provider(object) {
             Ok(now) => {
-                in_force.push(before.filter(|before| ***before == now).cloned().unwrap_or_else(|| Arc::new(now)))
+                in_force.push(before.filter(|before| ***before == now).cloned().unwrap_or_else(|| Arc::new(now)));
             }
             Err(found) => {
                 in_force.extend(before.cloned());

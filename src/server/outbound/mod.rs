@@ -2,9 +2,7 @@
 
 mod oci;
 mod providers;
-mod trust;
 
 pub(super) use providers::ProviderClient;
-pub(super) use trust::system_trust;
 
 pub use oci::{OciError, PulledFile, pull};

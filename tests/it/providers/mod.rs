@@ -235,7 +235,7 @@ fn whatever_is_wrong_with_a_provider_its_policy_decides() {
                         assert_eq!(heard["responses"][0][0], "v1");
                     }
                     _ if expected.is_empty() => {
-                        assert_eq!((heard["status_code"].as_u64(), lax.as_str()), (Some(200), ""))
+                        assert_eq!((heard["status_code"].as_u64(), lax.as_str()), (Some(200), ""));
                     }
                     _ => {
                         let nothing = (&heard["responses"], &heard["errors"], &heard["status_code"]);

@@ -121,18 +121,18 @@ impl Writer {
             Value::Object(map) if !map.is_empty() && !is_flow => {
                 let inner = if is_item { column + 2 } else { column + 2 + usize::from(self.choose(2)) * 2 };
                 if is_item {
-                    self.text.push(' ')
+                    self.text.push(' ');
                 } else {
-                    self.end_line()
+                    self.end_line();
                 }
                 self.entries(map, inner, is_item);
             }
             Value::Array(items) if !items.is_empty() && !is_flow => {
                 let inner = if is_item { column + 2 } else { column + 2 * usize::from(self.choose(2)) };
                 if is_item {
-                    self.text.push(' ')
+                    self.text.push(' ');
                 } else {
-                    self.end_line()
+                    self.end_line();
                 }
                 for (at, item) in items.iter().enumerate() {
                     if !(is_item && at == 0) {

@@ -9,7 +9,7 @@ use ureq::http::{Request, Response};
 
 use super::reference::Reference;
 use super::{MAX_LAYER_BYTES, OciError, credentials};
-use crate::server::outbound::system_trust;
+use crate::server::trust::system_trust;
 
 /// How long a registry may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -55,13 +55,16 @@ struct FlightState {
     is_too_slow: bool,
 }
 
+/// A call of others, and which of its keys are asked for here.
+type Joined = (Arc<Flight>, Vec<String>);
+
 /// A question on its way.
 pub(super) struct Pending {
     link: Arc<Link>,
     cached: Vec<Item>,
     is_idempotent: bool,
     /// Calls of others, and which of their keys are asked for here.
-    joined: Vec<(Arc<Flight>, Vec<String>)>,
+    joined: Vec<Joined>,
     own: Option<Arc<Flight>>,
 }
 
@@ -89,7 +92,7 @@ impl Link {
     pub(super) fn begin(self: Arc<Self>, question: &Question<'_>) -> Result<Pending, String> {
         let (now, metrics) = (Instant::now(), &self.surroundings.metrics);
         let (mut cached, mut is_idempotent) = (Vec::new(), true);
-        let (mut joined, mut missing): (Vec<(Arc<Flight>, Vec<String>)>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut joined, mut missing): (Vec<Joined>, Vec<String>) = (Vec::new(), Vec::new());
         let mut state = self.state();
         for key in question.keys {
             let known = state.cache.find(key, now).filter(|_| question.purpose == Purpose::Validation);

@@ -69,7 +69,7 @@ impl Uses {
                 }
                 _ => {
                     self.is_varying |=
-                        matches!(function.path.join(".").as_str(), "time.now_ns" | "http.send" | "external_data")
+                        matches!(function.path.join(".").as_str(), "time.now_ns" | "http.send" | "external_data");
                 }
             },
             TermKind::Reference { head, path } if matches!(&head.kind, TermKind::Variable(name) if name == "data") => {

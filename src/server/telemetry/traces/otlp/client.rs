@@ -8,7 +8,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tracing::warn;
 use ureq::Agent;
 
-use crate::server::outbound::system_trust;
+use crate::server::trust::system_trust;
 
 /// The most that is read of a collector's answer.
 const LONGEST_ANSWER: u64 = 64 << 10;
