@@ -168,7 +168,7 @@ mod tests {
             ("a: {}\n", "1:1: expected what it said of keys, a systemError, or a failure and nothing else"),
             ("a:\n  failure: down\n  keys: {}\n", "1:1: expected what it said of keys"),
             ("a:\n  key: {}\n", "2:3: unknown field \"key\"; expected keys, systemError, failure, idempotent"),
-            ("a:\n  keys:\n    b: yes\n", "3:5: expected a mapping, found true"),
+            ("a:\n  keys:\n    b: yes\n", "3:5: expected a mapping, found a boolean (true)"),
             ("a:\n  keys:\n    b: {value: 1, error: x}\n", "3:5: expected a value or an error, and one of them only"),
             ("a:\n  keys:\n    b: {error: 5}\n", "3:9: expected words, found a number (5)"),
             ("a:\n  systemError: \"\"\n", "2:3: expected words, found a string (\"\")"),

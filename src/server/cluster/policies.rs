@@ -1,7 +1,7 @@
 //! The policies of a cluster, read once: for somebody who wants to know beforehand what it will say.
 //!
-//! Beside templates and constraints these are Configs, Namespaces, and the objects that referential policies look at. What may
-//! not be read is told, because a verdict without it may be another one.
+//! Beside templates and constraints these are Configs, Namespaces, mutators, ExpansionTemplates, Providers, and the objects
+//! that referential policies look at. What may not be read is told, because a verdict without it may be another one.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 
 use super::access::{self, AccessError, PATIENCE, explain};
+use super::own_kinds::OwnKind;
 use super::to_object;
 use super::watches::{core_resource, resource};
 use crate::model::api::{CONSTRAINTS_GROUP, Config, TEMPLATES_GROUP, parse_sync_set};
@@ -21,7 +22,7 @@ const PAGE: u32 = 500;
 /// What a cluster judges by.
 #[derive(Debug, Default)]
 pub struct ClusterPolicies {
-    /// Templates, constraints, Configs, Namespaces and the inventory.
+    /// Templates, constraints, Configs, Namespaces, what is around policies, and the inventory.
     pub objects: Vec<Object>,
     /// What could not be read, and why.
     pub unread: Vec<String>,
@@ -50,6 +51,9 @@ pub async fn read_policies(
         reader.take(&kind).await;
     }
     reader.take(&core_resource("Namespace", "namespaces")).await;
+    for kind in OwnKind::ALL {
+        reader.take(&kind.resource()).await;
+    }
     for kind in reader.synced_kinds().await {
         if let Some(kind) = reader.discover(&kind).await {
             reader.take(&kind).await;
