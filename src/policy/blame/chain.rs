@@ -123,7 +123,7 @@ fn together(trials: &mut Trials<'_>, mut put: Vec<(FieldPath, Value)>, last: (Fi
     let suspect = |(position, (path, _)): (usize, &(FieldPath, Value))| {
         // The first comes first.
         let weight = if position == 0 { values::LIKELY + 1 } else { values::LIKELY };
-        Suspect { path: path.clone(), is_missing: true, weight, favour: 0, is_told: false, passing: None }
+        Suspect { path: path.clone(), is_missing: true, weight, ..Suspect::default() }
     };
     innermost.enumerate().map(suspect).collect()
 }

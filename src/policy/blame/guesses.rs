@@ -230,6 +230,7 @@ impl Guesses {
             match constant {
                 Value::String(text) if self.texts.len() < most && !text.contains(['%', ' ']) && !is_field(text) => {
                     self.add_text(text);
+                    sample::of_pattern(text).iter().for_each(|sample| self.add_text(sample));
                 }
                 Value::Number(_) if numbers.len() < 2 * MAX_NUMBERS => numbers.push(constant.clone()),
                 _ => {}

@@ -65,6 +65,16 @@ pub(super) fn names(message: &str, field: &str) -> bool {
     })
 }
 
+/// Whether another message differs from this one only in that it shows a value, or a part of it.
+pub(super) fn only_shows(message: &str, other: &str, value: &str) -> bool {
+    let ahead = message.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let (message, other): (String, String) =
+        (message.chars().skip(ahead).collect(), other.chars().skip(ahead).collect());
+    let behind = message.chars().rev().zip(other.chars().rev()).take_while(|(one, other)| one == other).count();
+    let differing: String = other.chars().take(other.chars().count().saturating_sub(behind)).collect();
+    !differing.is_empty() && value.contains(&differing)
+}
+
 /// Whether it says that something should be there.
 pub(super) fn demands(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -78,6 +88,13 @@ fn squashed(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_that_only_show_a_value() {
+        assert!(only_shows("team none: no image", "team admit: no image", "\"admit\""));
+        assert!(!only_shows("missing: [a, b]", "missing: [b]", "\"admit\""));
+        assert!(!only_shows("no label", "label admit is none of [a, b]", "\"admit\""));
+    }
 
     #[test]
     fn fields_are_named_as_people_write_them() {

@@ -24,15 +24,16 @@ mod sample;
 mod stated;
 mod trials;
 mod values;
+mod within;
 
 use std::cmp::Reverse;
 
 use serde_json::Value as Json;
 
-use crate::model::object::FieldPath;
+use crate::model::object::{FieldPath, Segment};
 use crate::model::review::Review;
 use crate::model::value::Value;
-use crate::policy::engine::{Deadline, Document};
+use crate::policy::engine::{Deadline, Document, Role};
 use crate::policy::evaluate::Violation;
 use crate::policy::snapshot::Snapshot;
 
@@ -99,7 +100,7 @@ impl Blame {
 }
 
 /// A field that may be to blame, and what speaks for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Suspect {
     path: FieldPath,
     /// Whether it is not there.
@@ -109,7 +110,41 @@ struct Suspect {
     favour: i32,
     /// Whether the message shows or names it.
     is_told: bool,
+    standing: Standing,
     passing: Option<Json>,
+}
+
+/// What a field is to a rule: the last is rather to blame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It says which objects the rule is for.
+    Guard,
+    /// An annotation or label that is missing, and that the message does not speak of: it would rather exempt the object.
+    Exemption,
+    #[default]
+    Open,
+    /// The rule finds fault with it.
+    Check,
+}
+
+impl Standing {
+    fn of(role: Role) -> Self {
+        match role {
+            Role::Guard => Self::Guard,
+            Role::Open => Self::Open,
+            Role::Check => Self::Check,
+        }
+    }
+
+    /// Of a field that is missing.
+    fn of_missing(path: &FieldPath, is_told: bool, role: Role) -> Self {
+        let is_exempting = |segment: &Segment| matches!(segment, Segment::Key(key) if ["annotations", "labels"].contains(&key.as_str()));
+        match role {
+            _ if !is_told && path.segments().iter().any(is_exempting) => Self::Exemption,
+            Role::Guard => Self::Open,
+            role => Self::of(role),
+        }
+    }
 }
 
 impl Suspect {
@@ -140,7 +175,7 @@ pub fn blame_counting(snapshot: &Snapshot, review: &Review, violation: &Violatio
     };
     if let Some(path) = violation.details.as_ref().and_then(|details| stated::path(details, object)) {
         let is_missing = edit::at(object, &path).is_none();
-        let blame = settle(object, Suspect { is_missing, path, weight: 0, favour: 0, is_told: false, passing: None });
+        let blame = settle(object, Suspect { is_missing, path, ..Suspect::default() });
         return (Blame { basis: Basis::Stated, ..blame }, 0);
     }
     if violation.constraint.program.reaches_out() || is_deeper_than(MAX_LEVELS, object) {
@@ -167,8 +202,10 @@ fn is_deeper_than(levels: usize, value: &Value) -> bool {
 fn try_out(trials: &mut Trials<'_>, violation: &Violation) -> Option<Blame> {
     let object = trials.object();
     let sightings = trials.observe(object)?;
-    let mut suspects = suspects(trials, &sightings, violation);
+    let guesses = Guesses::new(violation, &sightings, object, trials.old_object());
+    let mut suspects = suspects(trials, &sightings, &guesses, &violation.message);
     prefer_what_is_there(&mut suspects);
+    let_conditions_stand_back(&mut suspects);
     suspects.retain(|suspect| suspect.weight > 0);
     // The deepest, and of equals the first, so that the answer does not hang on the order of trials.
     suspects.sort_by_key(|suspect| {
@@ -182,31 +219,32 @@ fn try_out(trials: &mut Trials<'_>, violation: &Violation) -> Option<Blame> {
     let worst = first.weight - RELATED;
     let related = suspects.filter(|other| other.weight >= worst && !other.is_missing && other.path != first.path);
     let related = related.map(|other| other.path).collect();
+    let first = if first.is_missing { first } else { within::innermost(trials, &sightings, &guesses, first) };
     Some(Blame { related, ..settle(object, first) })
 }
 
 /// Looks for suspects, from what is most often to blame to what rarely is, until there is a likely one.
-fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, violation: &Violation) -> Vec<Suspect> {
-    let message = &violation.message;
-    let guesses = Guesses::new(violation, sightings, trials.object(), trials.old_object());
-    let mut suspects = values::suspects(trials, sightings, &guesses, message);
+fn suspects(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Guesses, message: &str) -> Vec<Suspect> {
+    let mut suspects = values::suspects(trials, sightings, guesses, message);
     let none_is = |weight: i32, suspects: &[Suspect]| suspects.iter().all(|suspect| suspect.weight < weight);
     // What the message does not speak of may only be why the rule applies.
-    let is_certain = |suspect: &Suspect| suspect.weight >= values::CERTAIN && suspect.is_told;
+    let is_condition = |suspect: &Suspect| suspect.standing == Standing::Guard;
+    let is_heavy = |suspect: &Suspect| suspect.weight >= values::CERTAIN && !is_condition(suspect);
+    let is_certain = |suspect: &Suspect| is_heavy(suspect) && suspect.is_told;
     let is_demanded = message::demands(message);
     if !suspects.iter().any(is_certain) || is_demanded {
-        let is_doubt = !is_demanded && !none_is(values::CERTAIN, &suspects);
-        suspects.extend(missing::suspects(trials, sightings, &guesses, message, is_doubt));
+        let is_doubt = !is_demanded && suspects.iter().any(is_heavy);
+        suspects.extend(missing::suspects(trials, sightings, guesses, message, is_doubt));
     }
     favour_what_came_last(&mut suspects, sightings);
     if none_is(values::LIKELY, &suspects) {
-        suspects.extend(values::alike(trials, sightings, &guesses, message));
+        suspects.extend(values::alike(trials, sightings, guesses, message));
     }
     if none_is(values::LIKELY, &suspects) {
         suspects.extend(values::together(trials, sightings));
     }
     if none_is(values::LIKELY, &suspects) {
-        suspects.extend(chain::suspects(trials, sightings, &guesses));
+        suspects.extend(chain::suspects(trials, sightings, guesses));
     }
     if none_is(values::LIKELY, &suspects) {
         suspects.extend(values::elements(trials, sightings, message));
@@ -244,6 +282,23 @@ fn prefer_what_is_there(suspects: &mut [Suspect]) {
         let of_its_name = missing.iter().filter(|(path, _)| values::last_key(path) == values::last_key(&there.path));
         if let Some(most) = of_its_name.map(|(_, weight)| *weight).max() {
             there.weight = there.weight.max(most + 1 - there.favour);
+        }
+    }
+}
+
+/// What a rule finds fault with goes before what says which objects the rule is for, unless the message speaks only of that.
+fn let_conditions_stand_back(suspects: &mut [Suspect]) {
+    for standing in [Standing::Open, Standing::Exemption, Standing::Guard] {
+        let before: Vec<Suspect> = suspects.iter().filter(|one| one.standing > standing).cloned().collect();
+        for one in suspects.iter_mut().filter(|one| one.standing == standing) {
+            let goes_before = |other: &&Suspect| {
+                other.weight >= values::LIKELY
+                    && (other.is_told || !one.is_told)
+                    && values::last_key(&other.path) != values::last_key(&one.path)
+            };
+            if let Some(most) = before.iter().filter(goes_before).map(Suspect::total).max() {
+                one.favour = one.favour.min(most - 1 - one.weight);
+            }
         }
     }
 }

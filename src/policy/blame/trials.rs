@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::object::{FieldPath, GroupVersionKind, ObjectKey, Segment};
 use crate::model::value::Value;
 use crate::policy::engine::external_data::Outside;
-use crate::policy::engine::{Deadline, Document, Input, Notes, Observer, Touch};
+use crate::policy::engine::{Deadline, Document, Input, Notes, Observer, Role, Touch};
 use crate::policy::evaluate::Violation;
 use crate::policy::snapshot::{CompiledConstraint, Snapshot};
 
-use super::MAX_EVALUATIONS;
+use super::{MAX_EVALUATIONS, edit, message};
 
 /// What became of the violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) struct Sightings {
     pub(super) missed: BTreeSet<(FieldPath, String)>,
     /// When each was touched or missed first.
     order: BTreeMap<FieldPath, u32>,
+    roles: BTreeMap<FieldPath, Role>,
+    wanted: BTreeMap<FieldPath, Vec<Value>>,
 }
 
 /// Evaluations of one constraint.
@@ -108,14 +110,32 @@ impl<'a> Trials<'a> {
 
     /// What becomes of the violation in this object.
     pub(super) fn effect(&mut self, object: Option<Value>) -> Effect {
-        let Some(object) = object else { return Effect::Unknown };
-        let review = self.review_of(object);
-        let Some(messages) = self.evaluate(&review, None) else { return Effect::Unknown };
-        match (messages.contains(self.message), messages.is_subset(&self.known)) {
+        self.judge(object).0
+    }
+
+    /// The same with something put in: if all that becomes of it is that the message shows that, the violation stays.
+    pub(super) fn effect_with(&mut self, object: &Value, path: &FieldPath, new: &Value) -> Effect {
+        let (effect, messages) = self.judge(edit::with(object, path, new.clone()));
+        let shown = match new {
+            Value::Number(number) => number.to_string(),
+            other => other.to_json().to_string(),
+        };
+        let shows = |message: &String| message::only_shows(self.message, message, &shown);
+        match effect {
+            Effect::Reworded if messages.iter().any(shows) => Effect::Stays,
+            effect => effect,
+        }
+    }
+
+    fn judge(&mut self, object: Option<Value>) -> (Effect, BTreeSet<String>) {
+        let messages = object.map(|object| self.review_of(object)).and_then(|review| self.evaluate(&review, None));
+        let Some(messages) = messages else { return (Effect::Unknown, BTreeSet::new()) };
+        let effect = match (messages.contains(self.message), messages.is_subset(&self.known)) {
             (true, _) => Effect::Stays,
             (false, true) => Effect::Gone,
             (false, false) => Effect::Reworded,
-        }
+        };
+        (effect, messages)
     }
 
     fn review_of(&self, object: Value) -> Document {
@@ -166,13 +186,47 @@ impl Sightings {
         let missed = observer.missed().into_iter().filter_map(|(path, key)| Some((in_object(&path)?, key)));
         let iterated = observer.iterated().iter().filter_map(in_object).collect();
         let order = observer.order().into_iter().filter_map(|(path, order)| Some((in_object(&path)?, order)));
-        Self { touched: touched.collect(), iterated, missed: missed.collect(), order: order.collect() }
+        let roles = observer.roles().into_iter().filter_map(|(path, role)| Some((in_object(&path)?, role)));
+        let wanted = observer.wanted().into_iter().filter_map(|(path, values)| Some((in_object(&path)?, values)));
+        Self {
+            touched: touched.collect(),
+            iterated,
+            missed: missed.collect(),
+            order: order.collect(),
+            roles: roles.collect(),
+            wanted: wanted.collect(),
+        }
+    }
+
+    /// What the policy tests this field for.
+    pub(super) fn role(&self, path: &FieldPath) -> Role {
+        self.roles.get(path).copied().unwrap_or(Role::Open)
+    }
+
+    /// What it compares this field with, alone or as a part of something.
+    pub(super) fn wanted(&self, path: &FieldPath) -> Vec<Value> {
+        let mut wanted = Vec::new();
+        let around = std::iter::successors(Some(path.clone()), FieldPath::parent);
+        for (levels, around) in around.enumerate() {
+            let (_, rest) = path.segments().split_at(path.segments().len().saturating_sub(levels));
+            let rest = rest.iter().fold(FieldPath::root(), join);
+            let values = self.wanted.get(&around).into_iter().flatten();
+            wanted.extend(values.filter_map(|value| edit::at(value, &rest)).cloned());
+        }
+        wanted
     }
 
     /// When the policy came to this field for the first time, or to the deepest of what is around it.
     pub(super) fn order(&self, path: &FieldPath) -> u32 {
         let mut around = std::iter::successors(Some(path.clone()), FieldPath::parent);
         around.find_map(|path| self.order.get(&path).copied()).unwrap_or_default()
+    }
+}
+
+fn join(path: FieldPath, segment: &Segment) -> FieldPath {
+    match segment {
+        Segment::Key(key) => path.key(key),
+        Segment::Index(index) => path.index(*index),
     }
 }
 
@@ -198,9 +252,5 @@ fn is_part_of(kept: &Value, object: &Value) -> bool {
 /// A path below `object` of a review as one in the object.
 fn in_object(path: &FieldPath) -> Option<FieldPath> {
     let (Segment::Key(first), rest) = path.segments().split_first()? else { return None };
-    let join = |path: FieldPath, segment: &Segment| match segment {
-        Segment::Key(key) => path.key(key),
-        Segment::Index(index) => path.index(*index),
-    };
     (first == "object").then(|| rest.iter().fold(FieldPath::root(), join))
 }

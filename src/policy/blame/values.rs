@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::object::{FieldPath, Segment};
 use crate::model::value::Value;
-use crate::policy::engine::Touch;
+use crate::policy::engine::{Role, Touch};
 
-use super::guesses::Guesses;
+use super::guesses::{ANYTHING, Guesses};
 use super::message::{demands, mentions, names, shows};
 use super::offer::offer;
 use super::trials::{Effect, Sightings, Trials};
-use super::{Suspect, edit};
+use super::{Standing, Suspect, edit};
 
 /// From this weight on nothing else is looked at.
 pub(super) const CERTAIN: i32 = 8;
@@ -60,7 +60,8 @@ pub(super) fn suspects(
         let is_other = !is_shown && !is_named && suspects.iter().any(|suspect| suspect.weight >= CERTAIN);
         let most = if is_other { MAX_INSTEAD_OF_OTHERS } else { MAX_INSTEAD };
         let removed = trials.effect(edit::without(object, path));
-        let mut instead = guesses.instead_of(path, value).into_iter().take(most);
+        let wanted = sightings.wanted(path).into_iter().filter(|wanted| wanted != value);
+        let mut instead = guesses.instead_of(path, value).into_iter().take(most).chain(wanted);
         let passing = instead.find(|new| trials.effect(edit::with(object, path, new.clone())) == Effect::Gone);
         let is_reworded = removed == Effect::Reworded && is_shown;
         if removed != Effect::Gone && passing.is_none() && !is_reworded {
@@ -77,13 +78,38 @@ pub(super) fn suspects(
             (matches!(path.segments().last(), Some(Segment::Key(key)) if key == "kind"), KIND),
         ];
         let weight = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
+        let is_replaceable = passing.is_some();
         let passing = passing.and_then(|value| offer(trials, guesses, object, (path, &value), false));
         let is_told = is_shown || is_named;
         let favour = if is_named && is_demanded { DEMANDED } else { 0 };
-        suspects.push(Suspect { path: path.clone(), is_missing: false, weight, favour, is_told, passing });
+        let is_likely = weight >= LIKELY;
+        let standing = if is_likely { standing(trials, sightings, path, is_replaceable) } else { Standing::Open };
+        suspects.push(Suspect { path: path.clone(), is_missing: false, weight, favour, is_told, standing, passing });
     }
     prefer_what_is_within(object, &mut suspects);
     suspects
+}
+
+/// What the policy tests a field for. A list that it looks into only has what it is about, and what it wants to be just so
+/// is only a condition if anything else does away with the violation.
+fn standing(trials: &mut Trials<'_>, sightings: &Sightings, path: &FieldPath, is_replaceable: bool) -> Standing {
+    let object = trials.object();
+    let value = edit::at(object, path);
+    let is_around = |other: &FieldPath| {
+        other.segments().len() > path.segments().len() + 1 && other.segments().starts_with(path.segments())
+    };
+    let is_looked_into = || sightings.iterated.contains(path) || sightings.touched.keys().any(is_around);
+    match (value, sightings.role(path)) {
+        _ if is_identity(path) => Standing::Guard,
+        (Some(Value::Array(_)), _) if is_looked_into() => Standing::Guard,
+        (Some(Value::Array(_) | Value::Object(_)), Role::Guard) => Standing::Open,
+        (_, Role::Guard) => match trials.effect(edit::with(object, path, Value::string(ANYTHING))) {
+            Effect::Gone => Standing::Guard,
+            _ => Standing::Open,
+        },
+        (_, Role::Check) if !is_replaceable => Standing::Open,
+        (_, role) => Standing::of(role),
+    }
 }
 
 /// What is around a field that is to blame goes with it: it is not more to blame.
@@ -190,7 +216,15 @@ pub(super) fn alike(trials: &mut Trials<'_>, sightings: &Sightings, guesses: &Gu
             let weight = weight + if is_named(&path, message) { KEY_NAMED } else { 0 };
             let passing = new.as_ref().filter(|_| is_alone);
             let passing = passing.and_then(|value| offer(trials, guesses, object, (&path, value), false));
-            suspects.push(Suspect { path, is_missing: false, weight, favour: 0, is_told: true, passing });
+            suspects.push(Suspect {
+                path,
+                is_missing: false,
+                weight,
+                favour: 0,
+                is_told: true,
+                standing: Standing::Open,
+                passing,
+            });
         }
     }
     suspects
@@ -236,7 +270,7 @@ fn causes_of_group(
 /// tests only then included; then each is given back that the violation does not come back with.
 pub(super) fn together(trials: &mut Trials<'_>, sightings: &Sightings) -> Vec<Suspect> {
     let found = [false, true].iter().find_map(|is_switching| neutralise(trials, sightings, *is_switching));
-    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, favour: 0, is_told: false, passing: None };
+    let suspect = |path| Suspect { path, is_missing: false, weight: LIKELY, ..Suspect::default() };
     found.into_iter().flatten().map(suspect).collect()
 }
 
@@ -300,7 +334,7 @@ pub(super) fn elements(trials: &mut Trials<'_>, sightings: &Sightings, message: 
     });
     let elements: Vec<FieldPath> = elements.filter(|path| !is_identity(path)).take(MAX_FIELDS).collect();
     let gone = elements.into_iter().filter(|path| trials.effect(edit::without(object, path)) == Effect::Gone);
-    let suspect = |path| Suspect { path, is_missing: false, weight: 1, favour: 0, is_told: false, passing: None };
+    let suspect = |path| Suspect { path, is_missing: false, weight: 1, ..Suspect::default() };
     gone.map(|path| suspect(shown_within(object, sightings, &path, message).unwrap_or(path))).collect()
 }
 

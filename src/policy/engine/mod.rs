@@ -21,7 +21,7 @@ pub use meter::{Meter, Meters, Outcome, Reading};
 pub use notes::Notes;
 pub use reads::{InventoryReads, KindPattern};
 pub use rego::builtin_access::{BuiltinAccess, UnknownBuiltin};
-pub use rego::evaluate::{Coverage, Held, InventoryLoop, Observer, Proof, Touch};
+pub use rego::evaluate::{Coverage, Held, InventoryLoop, Observer, Proof, Role, Touch};
 pub use rego::{Coverable, Document, Pool};
 
 use crate::model::value::Value as Constant;

@@ -32,7 +32,7 @@ use budget::Limits;
 pub use coverage::{Coverage, Held, Hits, Proof};
 pub use error::{Conflict, EvalError, PlanError};
 pub use joins::{Differences, Joins, Noted};
-pub use observe::{Observer, Touch};
+pub use observe::{Observer, Role, Touch};
 pub use plan::{InventoryLoop, Plan};
 pub use trace::{Trace, Watch};
 

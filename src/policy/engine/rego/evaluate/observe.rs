@@ -1,10 +1,13 @@
 //! What an evaluation touches of one document: which of its values it tests, which it only passes through, and which keys
 //! it looks for in vain.
 //!
+//! It also notes what each was compared with, and what for ([`Role`]): rules go on with what is just so, and find fault with
+//! what is not so.
+//!
 //! Values are known by where they are in memory: policies borrow them, and what is copied shares its text or its elements.
 //! Only booleans and numbers lose their identity when a policy puts them into a value of its own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::model::object::{FieldPath, Segment};
@@ -16,6 +19,13 @@ const MAX_NODES: usize = 100_000;
 const MAX_ELEMENTS: usize = 256;
 /// As deep is looked into values that a policy has made.
 const MAX_DEPTH: usize = 3;
+/// So many values that one was compared with are kept.
+const MAX_WANTED: usize = 4;
+/// So many answers of look-ups wait for being tested.
+const MAX_LOOSE: usize = 8;
+
+/// A value of the document, or a key that is missing from one.
+type Spot = (u32, Option<String>);
 
 /// Watches evaluations of policies that read this document.
 #[derive(Debug, Default)]
@@ -32,6 +42,12 @@ pub struct Observer {
     first: BTreeMap<u32, u32>,
     /// So many touches there were.
     count: u32,
+    roles: BTreeMap<Spot, Role>,
+    wanted: BTreeMap<Spot, Vec<Value>>,
+    /// What look-ups gave that has no identity, and whence.
+    loose: VecDeque<(Value, Vec<Spot>)>,
+    negations: u32,
+    collections: u32,
 }
 
 #[derive(Debug)]
@@ -47,6 +63,32 @@ pub enum Touch {
     Read,
     /// Something depended on what it is.
     Tested,
+}
+
+/// What tests of a value were for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Which objects the rule is for: it goes on when the value is just so.
+    Guard,
+    /// That cannot be told.
+    Open,
+    /// What the rule finds fault with: it goes on when the value is not so.
+    Check,
+}
+
+/// How a value is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Test {
+    Equal,
+    Unequal,
+    Other,
+}
+
+/// Where a test stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    Negation,
+    Collection,
 }
 
 impl Observer {
@@ -103,6 +145,21 @@ impl Observer {
         missed.chain(self.first.iter().map(|(number, order)| (self.path(*number), *order))).collect()
     }
 
+    /// What each was tested for, what is missing included. Without one, that cannot be told.
+    pub fn roles(&self) -> BTreeMap<FieldPath, Role> {
+        self.roles.iter().map(|(spot, role)| (self.path_of(spot), *role)).collect()
+    }
+
+    /// What each was compared with, what is missing included.
+    pub fn wanted(&self) -> BTreeMap<FieldPath, Vec<Value>> {
+        self.wanted.iter().map(|(spot, values)| (self.path_of(spot), values.clone())).collect()
+    }
+
+    fn path_of(&self, (number, key): &Spot) -> FieldPath {
+        let path = self.path(*number);
+        key.iter().fold(path, |path, key| path.key(key.clone()))
+    }
+
     fn path(&self, mut number: u32) -> FieldPath {
         let mut segments = Vec::new();
         while let Some(Node { parent, segment: Some(segment) }) = self.nodes.get(number as usize) {
@@ -129,20 +186,93 @@ impl Observer {
         self.iterated.extend(self.by_identity.get(&identity(value)).into_iter().flatten());
     }
 
-    /// Something depends on this value, which may have been made of values of the document.
-    pub(super) fn test(&mut self, value: &Value) {
-        self.test_within(value, MAX_DEPTH);
+    /// A negation or a collection begins or ends.
+    pub(super) fn within(&mut self, within: Within, is_begin: bool) {
+        let count = match within {
+            Within::Negation => &mut self.negations,
+            Within::Collection => &mut self.collections,
+        };
+        *count = if is_begin { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
 
-    fn test_within(&mut self, value: &Value, depth: usize) {
+    /// Something depends on this value, which may have been made of values of the document.
+    pub(super) fn test(&mut self, value: &Value, test: Test) {
+        self.tested(value, test);
+    }
+
+    /// The same for two values that are compared.
+    pub(super) fn compare(&mut self, left: &Value, right: &Value, test: Test) {
+        let (lefts, rights) = (self.tested(left, test), self.tested(right, test));
+        self.want(&lefts, right);
+        self.want(&rights, left);
+    }
+
+    /// The same for a value that is to be one of several.
+    pub(super) fn member(&mut self, item: &Value, collection: &Value) {
+        let spots = self.tested(item, Test::Equal);
+        self.tested(collection, Test::Other);
+        match collection {
+            Value::Array(items) => items.iter().take(MAX_WANTED).for_each(|one| self.want(&spots, one)),
+            Value::Set(set) => set.items().iter().take(MAX_WANTED).for_each(|one| self.want(&spots, one)),
+            _ => {}
+        }
+    }
+
+    fn tested(&mut self, value: &Value, test: Test) -> Vec<Spot> {
+        let role = self.role(test);
+        self.test_within(value, MAX_DEPTH, role);
+        if let Some(numbers) = self.by_identity.get(&identity(value)) {
+            return numbers.iter().map(|number| (*number, None)).collect();
+        }
+        let position = self.loose.iter().position(|(loose, _)| loose == value);
+        let spots = position.and_then(|position| self.loose.remove(position)).map(|(_, spots)| spots);
+        let spots = spots.unwrap_or_default();
+        for spot in &spots {
+            // What stands for a missing field, and is compared, is not as it should be.
+            let is_missing = spot.1.is_some() && self.collections == 0 && test != Test::Other;
+            self.note(spot.clone(), if is_missing { Role::Check } else { role });
+        }
+        spots
+    }
+
+    fn role(&self, test: Test) -> Role {
+        let is_negated = self.negations % 2 == 1;
+        match (test, is_negated) {
+            _ if self.collections > 0 => Role::Open,
+            (Test::Equal, false) | (Test::Unequal, true) => Role::Guard,
+            (Test::Other, false) => Role::Open,
+            (Test::Equal | Test::Other, true) | (Test::Unequal, false) => Role::Check,
+        }
+    }
+
+    fn note(&mut self, spot: Spot, role: Role) {
+        let known = self.roles.entry(spot).or_insert(role);
+        *known = role.max(*known);
+    }
+
+    fn want(&mut self, spots: &[Spot], value: &Value) {
+        for spot in spots {
+            let wanted = self.wanted.entry(spot.clone()).or_default();
+            if wanted.len() < MAX_WANTED && !wanted.contains(value) {
+                wanted.push(value.clone());
+            }
+        }
+    }
+
+    fn test_within(&mut self, value: &Value, depth: usize, role: Role) {
         self.touch(value, Touch::Tested);
+        for number in self.by_identity.get(&identity(value)).cloned().into_iter().flatten() {
+            self.note((number, None), role);
+        }
         let Some(depth) = depth.checked_sub(1) else { return };
         match value {
             _ if self.by_identity.contains_key(&identity(value)) => {}
-            Value::Array(items) => items.iter().take(MAX_ELEMENTS).for_each(|item| self.test_within(item, depth)),
-            Value::Set(set) => set.items().iter().take(MAX_ELEMENTS).for_each(|item| self.test_within(item, depth)),
+            Value::Array(items) => items.iter().take(MAX_ELEMENTS).for_each(|item| self.test_within(item, depth, role)),
+            Value::Set(set) => {
+                set.items().iter().take(MAX_ELEMENTS).for_each(|item| self.test_within(item, depth, role));
+            }
             Value::Object(object) => {
-                object.entries().iter().take(MAX_ELEMENTS).for_each(|(_, item)| self.test_within(item, depth));
+                object.entries().iter().take(MAX_ELEMENTS).for_each(|(_, item)| self.test_within(item, depth, role));
             }
             _ => {}
         }
@@ -154,9 +284,10 @@ impl Observer {
         match (from.get(key), from, key) {
             (Some(found), ..) => self.touch(found, Touch::Read),
             (None, Value::Object(_), Value::String(key)) => {
-                let Some(numbers) = self.by_identity.get(&identity(from)) else { return };
-                for number in numbers {
-                    self.missed.entry((*number, key.to_string())).or_insert(self.count);
+                let role = self.role(Test::Other);
+                for number in self.by_identity.get(&identity(from)).cloned().into_iter().flatten() {
+                    self.missed.entry((number, key.to_string())).or_insert(self.count);
+                    self.note((number, Some(key.to_string())), role);
                 }
             }
             _ => {}
@@ -164,7 +295,7 @@ impl Observer {
     }
 
     /// The same for a builtin that takes a path, or a key, and a value for when there is nothing.
-    pub(super) fn look_up(&mut self, from: &Value, path: &Value) {
+    pub(super) fn look_up(&mut self, from: &Value, path: &Value, default: &Value) {
         let single = std::slice::from_ref(path);
         let path: &[Value] = match path {
             Value::Array(keys) => keys,
@@ -175,10 +306,28 @@ impl Observer {
             self.step(at, key);
             match at.get(key) {
                 Some(found) => at = found,
-                None => return,
+                None => {
+                    self.loosen(default, at, key.as_str());
+                    return;
+                }
             }
         }
         self.touch(at, Touch::Tested);
+        if matches!(at, Value::Null | Value::Bool(_) | Value::Number(_)) {
+            self.loosen(at, at, None);
+        }
+    }
+
+    /// What a look-up gives has no identity: it is known by what it is, until it is tested.
+    fn loosen(&mut self, value: &Value, at: &Value, key: Option<&str>) {
+        let numbers = self.by_identity.get(&identity(at)).into_iter().flatten();
+        let spots: Vec<Spot> = numbers.map(|number| (*number, key.map(str::to_owned))).collect();
+        if self.loose.len() >= MAX_LOOSE {
+            self.loose.pop_front();
+        }
+        if !spots.is_empty() {
+            self.loose.push_back((value.clone(), spots));
+        }
     }
 }
 

@@ -18,17 +18,16 @@ impl<'a> Evaluator<'a> {
                 Ok(true)
             }
             Target::Truthy => {
-                self.observe_test(value);
+                self.observe_holds(value);
                 Ok(!matches!(value, Value::Bool(false)))
             }
             Target::Ignore => {
-                self.observe_test(value);
+                self.observe_holds(value);
                 Ok(true)
             }
             Target::Equal(operand) => {
                 let other = self.operand(*operand, base);
-                self.observe_test(value);
-                self.observe_test(other);
+                self.observe_comparison(value, other, Comparison::Equal);
                 Ok(is_same(value, other))
             }
             Target::Match(pattern) => self.matches(pattern, value, base),
@@ -55,7 +54,11 @@ impl<'a> Evaluator<'a> {
         match target {
             Target::Truthy => Ok(!matches!(value, Value::Bool(false))),
             Target::Ignore => Ok(true),
-            Target::Equal(operand) => Ok(value == *self.operand(*operand, base)),
+            Target::Equal(operand) => {
+                let other = self.operand(*operand, base);
+                self.observe_comparison(&value, other, Comparison::Equal);
+                Ok(value == *other)
+            }
             Target::Bind(_) | Target::Match(_) => {
                 let value = self.keep(value)?;
                 self.settle(target, value, base)
@@ -71,8 +74,9 @@ impl<'a> Evaluator<'a> {
                 Ok(true)
             }
             (Pattern::Equal(operand), value) => {
-                self.observe_test(value);
-                Ok(is_same(value, self.operand(*operand, base)))
+                let other = self.operand(*operand, base);
+                self.observe_comparison(value, other, Comparison::Equal);
+                Ok(is_same(value, other))
             }
             (Pattern::Array(patterns), Value::Array(items)) => {
                 if patterns.len() != items.len() {
@@ -98,7 +102,11 @@ impl<'a> Evaluator<'a> {
                 }
                 Ok(true)
             }
-            (Pattern::Built(template), value) => Ok(self.build(template, base)? == *value),
+            (Pattern::Built(template), value) => {
+                let built = self.build(template, base)?;
+                self.observe_comparison(&built, value, Comparison::Equal);
+                Ok(built == *value)
+            }
             (Pattern::Array(_) | Pattern::Object(_), _) => Ok(false),
         }
     }

@@ -1,7 +1,8 @@
 //! What an evaluation tells its observer. All of this does nothing, at the price of one look, when there is none.
 
 use crate::policy::engine::rego::builtins::Builtin;
-use crate::policy::engine::rego::evaluate::plan::Operand;
+use crate::policy::engine::rego::evaluate::observe::{Test, Within};
+use crate::policy::engine::rego::evaluate::plan::{Comparison, Operand};
 use crate::policy::engine::rego::value::Value;
 
 use super::Evaluator;
@@ -13,7 +14,42 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub(super) fn observe_test(&mut self, value: &Value) {
         if let Some(observer) = self.observer.as_deref_mut() {
-            observer.test(value);
+            observer.test(value, Test::Other);
+        }
+    }
+
+    /// A statement that is just a value: it must be there, and not be false.
+    #[inline]
+    pub(super) fn observe_holds(&mut self, value: &Value) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.test(value, Test::Equal);
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_comparison(&mut self, left: &Value, right: &Value, comparison: Comparison) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            let test = match comparison {
+                Comparison::Equal => Test::Equal,
+                Comparison::Unequal => Test::Unequal,
+                _ => Test::Other,
+            };
+            observer.compare(left, right, test);
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe_member(&mut self, item: &Value, collection: &Value) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.member(item, collection);
+        }
+    }
+
+    /// What is evaluated from here on, or up to here, is within a negation or makes a collection.
+    #[inline]
+    pub(super) fn observe_within(&mut self, within: Within, is_begin: bool) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.within(within, is_begin);
         }
     }
 
@@ -55,8 +91,8 @@ impl<'a> Evaluator<'a> {
         let values: Vec<&'a Value> = arguments.iter().map(|operand| self.operand(*operand, base)).collect();
         let Some(observer) = self.observer.as_deref_mut() else { return };
         match values.as_slice() {
-            [from, path, ..] if builtin.name == "object.get" => observer.look_up(from, path),
-            values => values.iter().for_each(|value| observer.test(value)),
+            [from, path, default] if builtin.name == "object.get" => observer.look_up(from, path, default),
+            values => values.iter().for_each(|value| observer.test(value, Test::Other)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::policy::engine::rego::evaluate::error::{Conflict, EvalError};
+use crate::policy::engine::rego::evaluate::observe::Within;
 use crate::policy::engine::rego::evaluate::plan::{Collection, Comprehension, Operand, Pattern, Step, Target};
 use crate::policy::engine::rego::value::Value;
 
@@ -28,8 +29,7 @@ impl<'a> Evaluator<'a> {
                 }
                 Step::Compare { comparison, left, right, target } => {
                     let (left, right) = (self.operand(*left, base), self.operand(*right, base));
-                    self.observe_test(left);
-                    self.observe_test(right);
+                    self.observe_comparison(left, right, *comparison);
                     let holds = comparison.holds(left, right);
                     self.settle_bool(target, holds, base)?
                 }
@@ -92,8 +92,7 @@ impl<'a> Evaluator<'a> {
             Step::Count { value, builtin, target } => self.count(*value, builtin, target, base),
             Step::Member { item, collection, target } => {
                 let (item, collection) = (self.operand(*item, base), self.operand(*collection, base));
-                self.observe_test(item);
-                self.observe_test(collection);
+                self.observe_member(item, collection);
                 let is_member = is_member(item, collection);
                 self.settle_bool(target, is_member, base)
             }
@@ -101,9 +100,19 @@ impl<'a> Evaluator<'a> {
                 let value = self.make(template, base)?;
                 self.settle(target, value, base)
             }
-            Step::Not(body) => Ok(!self.exists(body, base)?),
+            Step::Not(body) => {
+                self.observe_within(Within::Negation, true);
+                let exists = self.exists(body, base);
+                self.observe_within(Within::Negation, false);
+                Ok(!exists?)
+            }
             Step::Every { domain, key, value, body } => self.every(*domain, key, value, body, base),
-            Step::Comprehension(comprehension) => self.comprehension(comprehension, base),
+            Step::Comprehension(comprehension) => {
+                self.observe_within(Within::Collection, true);
+                let holds = self.comprehension(comprehension, base);
+                self.observe_within(Within::Collection, false);
+                holds
+            }
             Step::Base { path, is_whole, target } => {
                 let value = if *is_whole { self.whole_base(path)? } else { self.base(path) };
                 self.settle_maybe(target, value, base)
