@@ -7,4 +7,4 @@ mod trust;
 pub(super) use providers::ProviderClient;
 pub(super) use trust::system_trust;
 
-pub use oci::{OciError, PulledFile, pull};
+pub use oci::{ImageName, ImageNameError, OciError, PulledFile, pull};
