@@ -276,7 +276,7 @@ mod tests {
         for (kind, path, text) in entries {
             let mut header = Header::new_gnu();
             header.set_entry_type(*kind);
-            if *kind == EntryType::Regular {
+            if *kind == Regular {
                 header.set_size(text.len() as u64);
                 builder.append_data(&mut header, path, text.as_bytes()).unwrap();
             } else {
