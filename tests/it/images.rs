@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use registry::{Store, digest_of, serve};
+use registry::{Store, digest_of, serve, serve_tls};
 
 const TEMPLATE: &str = include_str!("../../policies/general/allowedrepos/template.yaml");
 const CONSTRAINT: &str = "apiVersion: constraints.gatekeeper.sh/v1beta1
@@ -404,6 +404,21 @@ fn who_mixes_up_tls_is_told() {
     fails(&lint.command(&image(port)).output().unwrap(), 4, &["it does not speak TLS", "give --plain-http"]);
     let tls = serve(|_, _| (400, String::new(), b"Client sent an HTTP request to an HTTPS server.\n".to_vec()));
     lint.fails(&image(tls), 4, &["it speaks TLS; leave out --plain-http"]);
+}
+
+#[test]
+fn an_authority_is_trusted_by_its_file() {
+    let mut store = policies();
+    store.tag();
+    let (port, pem) = serve_tls(move |asked, _| store.answer(&asked.path));
+    let lint = Lint::new();
+    std::fs::write(lint.path().join("authority.pem"), pem).unwrap();
+    let with = |file: &str| lint.command(&image(port)).env("SSL_CERT_FILE", file).output().unwrap();
+    let unknown =
+        "its certificate is of an authority that is not trusted; name a file with the authority's certificate";
+    fails(&lint.command(&image(port)).env_remove("SSL_CERT_FILE").output().unwrap(), 4, &[unknown]);
+    fails(&with("absent.pem"), 4, &[unknown, "No such file or directory (os error 2) at 'absent.pem'"]);
+    finds(&with("authority.pem"));
 }
 
 #[test]

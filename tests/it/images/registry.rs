@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 const TITLE: &str = "org.opencontainers.image.title";
@@ -31,6 +34,28 @@ pub(super) fn serve(answer: impl Fn(&Asked, u16) -> Answer + Send + 'static) -> 
     port
 }
 
+/// The same with TLS, and the certificate, which nobody has signed.
+pub(super) fn serve_tls(answer: impl Fn(&Asked, u16) -> Answer + Send + 'static) -> (u16, String) {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let (listener, config) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(config));
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(session, stream);
+            if reply(&mut stream, port, &answer).is_ok() {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    (port, certified.cert.pem())
+}
+
 fn talk(mut stream: TcpStream, port: u16, answer: &impl Fn(&Asked, u16) -> Answer) -> std::io::Result<()> {
     let mut first = [0];
     stream.peek(&mut first)?;
@@ -38,7 +63,11 @@ fn talk(mut stream: TcpStream, port: u16, answer: &impl Fn(&Asked, u16) -> Answe
     if first == [0x16] {
         return stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
     }
-    let mut reader = BufReader::new(stream.try_clone()?);
+    reply(&mut stream, port, answer)
+}
+
+fn reply(stream: &mut (impl Read + Write), port: u16, answer: &impl Fn(&Asked, u16) -> Answer) -> std::io::Result<()> {
+    let mut reader = BufReader::new(&mut *stream);
     let mut head = String::new();
     while reader.read_line(&mut head)? > 2 {}
     let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
