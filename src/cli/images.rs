@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::manifest::{self, Document, ManifestError};
-use crate::server::pull;
+use crate::server::{ImageName, pull};
 
 /// What was read, and what was wrong with it.
 pub(super) type Documents = (Vec<Document>, Vec<ManifestError>);
@@ -15,7 +15,7 @@ pub(super) struct ImageArguments {
     /// OCI image whose YAML and JSON files are policies: registry.example.com/team/policies:v1. May be given several times; who
     /// has logged in with docker is logged in
     #[arg(short, long, value_name = "IMAGE")]
-    image: Vec<String>,
+    image: Vec<ImageName>,
     /// Talk to registries without TLS
     #[arg(long, requires = "image")]
     plain_http: bool,

@@ -47,7 +47,7 @@ pub use cluster::{AccessError, ClusterOptions, ClusterPolicies, DoctorOptions, W
 pub use cluster::{InstallError, InstallObjects, InstallOptions, InstallOutcome, Installed, install};
 pub use doctor::{Diagnosis, DoctorNames, Finding, Severity};
 pub use operations::{InvalidOperation, Operation, Operations};
-pub use outbound::{OciError, PulledFile, pull};
+pub use outbound::{ImageName, ImageNameError, OciError, PulledFile, pull};
 pub use telemetry::traces::{TraceError, TraceOptions};
 pub use webhook::{ExemptNamespaces, MutationOptions, ReportOptions, TlsVersion};
 

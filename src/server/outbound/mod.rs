@@ -5,4 +5,4 @@ mod providers;
 
 pub(super) use providers::ProviderClient;
 
-pub use oci::{OciError, PulledFile, pull};
+pub use oci::{ImageName, ImageNameError, OciError, PulledFile, pull};

@@ -1,160 +1,164 @@
 //! The distribution API of registries, as far as pulling needs it.
 
-use std::time::Duration;
-
-use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use ureq::Agent;
-use ureq::http::{Request, Response};
 
-use super::reference::Reference;
-use super::{MAX_LAYER_BYTES, OciError, credentials};
-use crate::server::trust::system_trust;
+use super::challenge::{self, Challenge};
+use super::credentials::{Credentials, Login};
+use super::reference::{Digest, ImageName, Version};
+use super::transport::{Answer, Question, Transport, failed};
+use super::{MAX_LAYER_BYTES, OciError, token, words};
 
-/// How long a registry may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const MAX_MANIFEST_BYTES: u64 = 4 << 20;
-/// Layers are elsewhere as often as not.
-const MAX_REDIRECTS: u32 = 5;
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
 application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// One repository of a registry.
 pub(super) struct Registry {
-    agent: Agent,
+    transport: Transport,
     base: String,
-    host: String,
+    image: ImageName,
     authorization: Option<String>,
+    /// Looked for when they are asked for: some helpers ask people.
+    credentials: Option<Credentials>,
 }
 
 impl Registry {
-    pub(super) fn new(reference: &Reference, is_plain: bool) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(MAX_REDIRECTS)
-            .timeout_global(Some(PATIENCE))
-            .timeout_connect(Some(CONNECT_PATIENCE))
-            .tls_config(system_trust())
-            .build();
+    pub(super) fn new(image: &ImageName, is_plain: bool) -> Self {
         let scheme = if is_plain { "http" } else { "https" };
         Self {
-            agent: config.into(),
-            base: format!("{scheme}://{}/v2/{}", reference.host, reference.repository),
-            host: reference.host.clone(),
+            transport: Transport::new(is_plain),
+            base: format!("{scheme}://{}/v2/{}", image.registry(), image.repository),
+            image: image.clone(),
             authorization: None,
+            credentials: None,
         }
     }
 
     /// The manifest, or the index, of a tag or digest.
-    pub(super) fn manifest(&mut self, version: &str) -> Result<Value, OciError> {
+    pub(super) fn manifest(&mut self, version: &Version) -> Result<Value, OciError> {
         let url = format!("{}/manifests/{version}", self.base);
         let bytes = self.get(&url, Some(MANIFESTS), MAX_MANIFEST_BYTES)?;
-        check(&url, version, &bytes)?;
-        serde_json::from_slice(&bytes).map_err(|error| failed(&url, format!("its answer is no JSON: {error}")))
+        if let Version::Digest(digest) = version {
+            check(&url, digest, &bytes)?;
+        }
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let start: String = words(&String::from_utf8_lossy(&bytes)).chars().take(40).collect();
+            let host = &self.image.host;
+            failed(&url, format!("its answer is no JSON ({error}), it begins with {start:?}; is {host} a registry?"))
+        })
     }
 
     /// What has this digest.
-    pub(super) fn blob(&mut self, digest: &str) -> Result<Vec<u8>, OciError> {
+    pub(super) fn blob(&mut self, digest: &Digest) -> Result<Vec<u8>, OciError> {
         let url = format!("{}/blobs/{digest}", self.base);
-        if !digest.starts_with("sha256:") {
-            return Err(failed(&url, format!("found digest {digest:?}, expected sha256")));
-        }
         let bytes = self.get(&url, None, MAX_LAYER_BYTES)?;
         check(&url, digest, &bytes)?;
         Ok(bytes)
     }
 
     fn get(&mut self, url: &str, accept: Option<&str>, most: u64) -> Result<Vec<u8>, OciError> {
-        let mut response = self.ask(url, accept)?;
-        if response.status() == 401 && self.authorization.is_none() {
-            self.log_in(url, &response)?;
-            response = self.ask(url, accept)?;
+        let mut answer = self.ask(url, accept, most)?;
+        // A token may have come of age; a password does not get better.
+        if answer.status == 401 && !self.is_by_password() {
+            self.log_in(url, &answer)?;
+            answer = self.ask(url, accept, most)?;
         }
-        let body = response.body_mut().with_config().limit(most).read_to_vec();
-        let body = body.map_err(|error| failed(url, explain(&error)))?;
-        match response.status().as_u16() {
-            200 => Ok(body),
-            401 | 403 => {
-                Err(failed(url, "the registry refuses; log in with `docker login`, or check the name".to_owned()))
+        if answer.status == 200 { Ok(answer.body) } else { Err(failed(url, self.refusal(&answer))) }
+    }
+
+    fn ask(&self, url: &str, accept: Option<&str>, most: u64) -> Result<Answer, OciError> {
+        let authorization = self.authorization.as_deref();
+        self.transport.ask(&Question { url, accept, authorization, most, ..Question::default() })
+    }
+
+    fn refusal(&self, answer: &Answer) -> String {
+        let says = answer.says();
+        match answer.status {
+            401 | 403 => self.refused("the registry", &says, answer.status == 401 && self.is_by_password()),
+            404 if self.image.version == Version::Latest => {
+                format!("there is no such image ({says}); no tag was given, which means latest")
             }
-            404 => Err(failed(url, "there is no such image; check repository and tag".to_owned())),
-            status => Err(failed(url, format!("the registry answers with status {status}"))),
+            404 => format!("there is no such image; check repository and tag ({says})"),
+            400 if self.transport.is_plain && says.contains("HTTPS") => {
+                format!("it speaks TLS; leave out --plain-http ({says})")
+            }
+            _ => format!("the registry answers with {says}"),
         }
     }
 
-    fn ask(&self, url: &str, accept: Option<&str>) -> Result<Response<ureq::Body>, OciError> {
-        let mut request = Request::get(url);
-        for (name, value) in [("accept", accept), ("authorization", self.authorization.as_deref())] {
-            if let Some(value) = value {
-                request = request.header(name, value);
+    fn is_by_password(&self) -> bool {
+        self.authorization.as_deref().is_some_and(|value| value.starts_with("Basic "))
+    }
+
+    fn refused(&self, who: &str, says: &str, is_password_wrong: bool) -> String {
+        let host = &self.image.host;
+        match &self.credentials {
+            None => format!("{who} refuses ({says}), and does not ask who wants it; check the name"),
+            Some(Credentials { login: None, account }) => format!("{who} refuses ({says}); {account}"),
+            Some(Credentials { login: Some(_), account }) if is_password_wrong => {
+                format!(
+                    "{who} refuses the password for {host} ({says}); {account}; log in again with `docker login {host}`"
+                )
             }
+            Some(Credentials { account, .. }) => format!("{who} refuses ({says}); {account}"),
         }
-        let request = request.body(()).map_err(|error| failed(url, error.to_string()))?;
-        self.agent.run(request).map_err(|error| failed(url, explain(&error)))
     }
 
     /// As the registry wants it: a token from where it says, or name and password.
-    fn log_in(&mut self, url: &str, refusal: &Response<ureq::Body>) -> Result<(), OciError> {
-        let challenge = refusal.headers().get("www-authenticate").and_then(|value| value.to_str().ok());
-        let challenge = challenge.unwrap_or_default();
-        let basic = credentials::basic(&self.host);
-        let Some(parameters) = challenge.strip_prefix("Bearer ") else {
-            self.authorization = Some(format!("Basic {}", basic.unwrap_or_default()));
+    fn log_in(&mut self, url: &str, refusal: &Answer) -> Result<(), OciError> {
+        let credentials = self.credentials.get_or_insert_with(|| Credentials::find(&self.image)).clone();
+        if let Some(Login::Registry(token)) = &credentials.login {
+            self.authorization = Some(format!("Bearer {token}"));
             return Ok(());
-        };
-        let named = |name: &str| parameter(parameters, name);
-        let realm =
-            named("realm").ok_or_else(|| failed(url, "it wants a token and does not say from where".to_owned()))?;
-        if self.base.starts_with("https://") && !realm.starts_with("https://") {
+        }
+        let offers: Vec<_> = refusal.challenges.iter().flat_map(|header| challenge::parse(header)).collect();
+        if let Some(offer) = offers.iter().find(|offer| offer.scheme == "bearer") {
+            let token = self.token(url, offer, credentials.login.as_ref())?;
+            self.authorization = Some(format!("Bearer {token}"));
+            return Ok(());
+        }
+        if !offers.is_empty() && offers.iter().all(|offer| offer.scheme != "basic") {
+            let found: Vec<_> = offers.iter().map(|offer| offer.scheme.as_str()).collect();
+            return Err(failed(url, format!("found logins by {}, expected Bearer or Basic", found.join(", "))));
+        }
+        match credentials.login {
+            Some(Login::Basic(encoded)) => {
+                self.authorization = Some(format!("Basic {encoded}"));
+                Ok(())
+            }
+            Some(_) => {
+                let account = credentials.account;
+                Err(failed(
+                    url,
+                    format!("it wants name and password, and found is a token for a token server; {account}"),
+                ))
+            }
+            None => Err(failed(url, self.refused("the registry", &refusal.says(), false))),
+        }
+    }
+
+    fn token(&self, url: &str, offer: &Challenge, login: Option<&Login>) -> Result<String, OciError> {
+        let realm = offer.parameter("realm");
+        let realm = realm.ok_or_else(|| failed(url, "it wants a token and does not say from where".to_owned()))?;
+        if !self.transport.is_plain && !realm.starts_with("https://") {
             return Err(failed(url, format!("it wants the password sent to {realm}, which is not encrypted")));
         }
-        let mut token_url = format!("{realm}?");
-        for name in ["service", "scope"] {
-            if let Some(value) = named(name) {
-                token_url = format!("{token_url}{name}={}&", value.replace(' ', "%20"));
-            }
+        let pull = format!("repository:{}:pull", self.image.repository);
+        let scope = offer.parameter("scope").unwrap_or(&pull);
+        let request = token::Request { realm, service: offer.parameter("service"), scope, login };
+        let answer = token::ask(&self.transport, &request)?;
+        if answer.status != 200 {
+            return Err(failed(realm, self.refused("the token server", &answer.says(), answer.status == 401)));
         }
-        let mut request = Request::get(&token_url);
-        if let Some(basic) = basic {
-            request = request.header("authorization", format!("Basic {basic}"));
-        }
-        let request = request.body(()).map_err(|error| failed(&token_url, error.to_string()))?;
-        let mut response = self.agent.run(request).map_err(|error| failed(&token_url, explain(&error)))?;
-        let body = response.body_mut().with_config().limit(MAX_MANIFEST_BYTES).read_to_vec();
-        let body = body.map_err(|error| failed(&token_url, explain(&error)))?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let token = ["token", "access_token"].iter().find_map(|key| answer.get(*key)?.as_str());
-        let why = || format!("found no token in its answer (status {})", response.status().as_u16());
-        let token = token.ok_or_else(|| failed(&token_url, why()))?;
-        self.authorization = Some(format!("Bearer {token}"));
-        Ok(())
+        token::of(&answer.body).ok_or_else(|| failed(realm, "found no token in its answer".to_owned()))
     }
-}
-
-/// `realm="…",service="…"`
-fn parameter<'c>(challenge: &'c str, name: &str) -> Option<&'c str> {
-    let (_, rest) = challenge.split_once(&format!("{name}=\""))?;
-    rest.split_once('"').map(|(value, _)| value)
 }
 
 /// What is asked for by its digest must have it.
-fn check(url: &str, version: &str, bytes: &[u8]) -> Result<(), OciError> {
-    let Some(expected) = version.strip_prefix("sha256:") else { return Ok(()) };
-    let found: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == expected.to_ascii_lowercase() {
+fn check(url: &str, expected: &Digest, bytes: &[u8]) -> Result<(), OciError> {
+    let found = Digest::of(bytes);
+    if found == *expected {
         return Ok(());
     }
-    Err(failed(url, format!("what came has the digest sha256:{found}, expected sha256:{expected}")))
-}
-
-fn failed(url: &str, why: String) -> OciError {
-    OciError::Registry { url: url.to_owned(), why }
-}
-
-fn explain(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
-        error => format!("cannot be had: {error}"),
-    }
+    Err(failed(url, format!("what came has the digest {found}, expected {expected}")))
 }

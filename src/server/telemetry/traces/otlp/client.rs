@@ -39,7 +39,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(patience()))
-            .tls_config(system_trust())
+            .tls_config(system_trust().0)
             .build();
         Self { agent: config.into(), complaints: Mutex::default() }
     }
