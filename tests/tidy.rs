@@ -67,14 +67,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rcgen", &["server/"]),
     ("regorus", &["policy/engine/rego/second_opinion.rs"]),
     ("rustls", &["policy/engine/rego/builtins/http/", "server/", "main.rs"]),
-    ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/outbound/"]),
+    ("rustls_native_certs", &["policy/engine/rego/builtins/http/", "server/trust.rs"]),
     ("similar", &["workbench/text_diff.rs"]),
     ("tar", &["server/outbound/"]),
     ("terminal_size", &["cli/"]),
     ("tokio", &["server/", "cli/"]),
     ("tokio_rustls", &["server/"]),
     ("tower", &["server/"]),
-    ("ureq", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/"]),
+    ("ureq", &["policy/engine/rego/builtins/http/", "server/outbound/", "server/telemetry/traces/", "server/trust.rs"]),
     ("x509_parser", &["server/"]),
 ];
 
