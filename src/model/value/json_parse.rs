@@ -37,12 +37,18 @@ pub fn parse_json(text: &str, mode: NumberMode) -> Result<Value, JsonError> {
 
 /// The same with another limit of nesting.
 pub fn parse_json_within(text: &str, mode: NumberMode, max_depth: usize) -> Result<Value, JsonError> {
-    Parser { text, offset: 0, mode, max_depth, keys: Vec::new() }.document()
+    Parser { text, offset: 0, mode, max_depth, keys: [const { None }; KNOWN_KEYS] }.document()
 }
 
 /// Whether `text` is a number by JSON's grammar.
 pub fn is_json_number(text: &str) -> bool {
-    let mut parser = Parser { text, offset: 0, mode: NumberMode::AsWritten, max_depth: MAX_DEPTH, keys: Vec::new() };
+    let mut parser = Parser {
+        text,
+        offset: 0,
+        mode: NumberMode::AsWritten,
+        max_depth: MAX_DEPTH,
+        keys: [const { None }; KNOWN_KEYS],
+    };
     parser.skip_number().is_ok() && parser.offset == text.len()
 }
 
@@ -52,7 +58,7 @@ struct Parser<'a> {
     mode: NumberMode,
     max_depth: usize,
     /// Keys seen last, by their [`place`]: most keys of a document are there many times.
-    keys: Vec<Option<Arc<str>>>,
+    keys: [Option<Arc<str>>; KNOWN_KEYS],
 }
 
 /// How many keys are remembered.
@@ -222,9 +228,6 @@ impl<'a> Parser<'a> {
     }
 
     fn known_key(&mut self, key: &str) -> Arc<str> {
-        if self.keys.is_empty() {
-            self.keys.resize(KNOWN_KEYS, None);
-        }
         let Some(known) = self.keys.get_mut(place(key)) else { return Arc::from(key) };
         match known {
             Some(known) if **known == *key => Arc::clone(known),
