@@ -13,6 +13,9 @@ use admit::workbench::lint::fix::{Proposer, texts};
 use admit::workbench::lint::report::Places;
 use admit::workbench::lint::{Inputs, Manifest, Options, Report, lint};
 
+/// One of so many files is judged again as it was mended, which takes a second each.
+const CHECKED: usize = 5;
+
 fn policies() -> Vec<Manifest> {
     let packs = ["pod-security-restricted:deny", "operations:warn"].map(|name| name.parse::<Choice>().unwrap());
     let (found, problems) = read_objects(library::documents(&packs));
@@ -72,7 +75,7 @@ fn check(mutators: &[Manifest], least: (usize, usize)) {
     }
     let (fixed, unfixable) = texts(&report, true);
     assert_eq!(unfixable, []);
-    for text in &fixed {
+    for text in fixed.iter().step_by(CHECKED) {
         assert_eq!(text.edited.anew, [], "{}", text.source.name());
         let source = Arc::new(Source::new(Arc::clone(text.source.name()), text.edited.text.clone()));
         let documents = parse(&source).0.into_iter().flat_map(|document| flatten(document).0).collect();
