@@ -122,15 +122,10 @@ pub struct Unexpandable {
     pub reason: String,
 }
 
-/// Whether objects of a type may create others, as far as is known here: [`expand`] finds nothing in those of all others.
-pub fn may_create(gvk: &GroupVersionKind) -> bool {
-    recipe::may_create(gvk)
-}
-
 impl Generators<'_> {
     /// Whether objects of a type may create others: [`Generators::expand`] finds nothing in those of all other types.
     pub fn may_expand(&self, gvk: &GroupVersionKind) -> bool {
-        self.templates.apply_to(gvk) || (self.workloads.is_some() && may_create(gvk))
+        self.templates.apply_to(gvk) || (self.workloads.is_some() && recipe::may_create(gvk))
     }
 
     /// What an object would create, directly and through what it creates. Most objects create nothing. Resultants of
